@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Money, exactly: whole picodollars (1e-12 USD), never a double. A price in USD per million tokens
+ * with up to six decimals is a whole number of picodollars a token, so no token is ever rounded;
+ * only money_format() rounds, for people. Pure. Sums that do not fit stay at the largest amount.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/err.h"
+
+#define PICOUSD_PER_USD UINT64_C(1000000000000)
+#define MONEY_PRICE_MAX PICOUSD_PER_USD /* a token: one million USD per million tokens */
+#define MONEY_CHARS	40		/* what money_format() needs at most */
+
+struct money {
+	uint64_t usd, picousd; /* picousd < PICOUSD_PER_USD */
+};
+
+/* Any two counts as money; picousd may be larger than a dollar (sums of several workers). */
+struct money money_make(uint64_t usd, uint64_t picousd);
+/* tokens (or requests, or months) times a price in picodollars. */
+struct money money_cost(uint64_t tokens, uint64_t price_picousd);
+struct money money_sum(struct money a, struct money b);
+struct money money_times(struct money m, uint64_t n);
+/* Adds to a pair of counters, carrying whole dollars over. */
+void money_add(uint64_t *usd, uint64_t *picousd, struct money cost);
+/* Decimal text with `decimals` (0 to 12) digits after the point, rounded half up; exact with 12.
+ * Returns `out`. */
+char *money_format(char out[MONEY_CHARS], struct money m, unsigned decimals);
+/* How much less `b` costs than `a`, in hundredths of a percent of `a`, rounded; negative when it
+ * costs more; 0 when `a` is nothing. */
+int64_t money_saving_bp(struct money a, struct money b);
+
+/* A price in USD per million tokens, as a JSON number is written ("0.14" gives 140000), to
+ * picodollars a token. Refuses what is negative, has an exponent or a digit other than 0 after the
+ * sixth decimal, or is above MONEY_PRICE_MAX; `e` then says what is expected. */
+int money_parse_price(const char *text, size_t n, uint64_t *picousd, struct err *e) MUST_CHECK;
+/* The same backwards: the shortest text that parses to this price. Returns `out`. */
+char *money_format_price(char out[MONEY_CHARS], uint64_t picousd);

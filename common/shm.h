@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The whole map of shared memory. Fixed-size plain structs, no pointers, no locks.
+ *
+ * Three regions, each with one kind of writer:
+ *   policy   the master publishes, workers read. A memfd sealed against any further writing, of
+ *            which only the master holds a writable mapping, made before the seal.
+ *   slots    one a worker: counters, histograms, errors, state. The worker that owns a slot is its
+ *            only writer while it lives; after reaping it the master is. A worker maps nobody
+ *            else's slot. Slot 0 belongs to the master: the sum of all workers that are gone.
+ * A process may be killed at any instruction; nobody then waits for anything.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/outcome.h"
+
+#define SHM_MAGIC  0x67726179u /* "gray" */
+#define SHM_LAYOUT 1u
+
+#define RELEASES_MAX	 64
+#define SLOTS_MAX	 129 /* slot 0 is the master's; twice 64 workers, for two generations */
+#define WORKERS_MAX	 64
+#define NAME_BYTES	 128 /* names of releases and models, with the terminating NUL */
+#define REQUEST_ID_BYTES 64
+#define POLICY_SLOTS	 8
+#define ERRORS_KEPT	 50
+
+enum arm { ARM_STABLE, ARM_CANDIDATE, ARM_COUNT };
+extern const char *const arm_names[ARM_COUNT];
+
+enum release_state {
+#define STATE(id, ...) STATE_##id,
+#include "common/states.def"
+#undef STATE
+	STATE_COUNT
+};
+
+enum counter {
+#define COUNTER(id, ...) COUNTER_##id,
+#include "common/counters.def"
+#undef COUNTER
+	COUNTER_COUNT
+};
+
+/* ---- policy ---------------------------------------------------------------------------------- */
+
+/* One release as every worker must treat it now. Found by name, never by position. */
+struct policy_release {
+	char name[NAME_BYTES];
+	uint64_t rollout_id; /* 0: none has begun */
+	uint64_t revision;   /* of the policy that last changed this release */
+	uint64_t changed_wall_us;
+	uint16_t share_bp; /* published share of the candidate, hundredths of a percent, 0..10000 */
+	uint16_t stage_percent; /* the stage it belongs to; with `weight` the share, rounded */
+	uint8_t state;		/* enum release_state */
+	uint8_t reserved[3];
+};
+
+struct policy {
+	uint64_t revision; /* +1 per transition, never reused; the first published is 1 */
+	uint64_t published_mono_us;
+	uint32_t n_releases;
+	uint32_t reserved;
+	struct policy_release releases[RELEASES_MAX];
+};
+
+struct policy_slot {
+	uint64_t revision;
+	uint64_t length;   /* sizeof(struct policy) */
+	uint64_t checksum; /* hash64 over `policy` with a fixed key */
+	struct policy policy;
+};
+
+struct policy_region {
+	uint32_t magic, layout;
+	_Atomic uint64_t
+	    published; /* revision; its slot is published % POLICY_SLOTS; 0: none yet */
+	struct policy_slot slots[POLICY_SLOTS];
+};
+
+/* ---- slots ----------------------------------------------------------------------------------- */
+
+/* Values are microseconds. Log-linear: exact below 2^HIST_SUB_BITS, then 2^HIST_SUB_BITS buckets an
+ * octave, so a bucket is at most 1/16 of its value wide. Values of 2^HIST_OCTAVES and more are
+ * counted in the last bucket. */
+#define HIST_SUB_BITS 4
+#define HIST_OCTAVES  36
+#define HIST_BUCKETS  ((HIST_OCTAVES - HIST_SUB_BITS + 1) << HIST_SUB_BITS)
+
+struct histogram {
+	_Atomic uint64_t count, sum_us;
+	_Atomic uint64_t buckets[HIST_BUCKETS];
+};
+
+struct slot_arm {
+	_Atomic uint64_t counters[COUNTER_COUNT];
+	_Atomic uint64_t finished[OUTCOME_COUNT]; /* requests assigned here, by how they ended */
+	_Atomic uint64_t attempts[OUTCOME_COUNT]; /* attempts made here, by how they ended */
+	_Atomic uint64_t
+	    fallbacks[OUTCOME_COUNT]; /* requests assigned here that fell back, by why */
+	_Atomic uint64_t window;      /* requests split to this arm since the share last changed */
+	struct histogram latency_us,
+	    first_token_us; /* of requests assigned here that ended well here */
+};
+
+/* A torn entry is recognised by sequence_begin != sequence_end and skipped. */
+struct errring_entry {
+	_Atomic uint64_t sequence_begin;
+	uint64_t wall_us;
+	char request_id[REQUEST_ID_BYTES];
+	char model[NAME_BYTES];
+	char code[64];	   /* the provider's own error code or type; empty: none */
+	char message[240]; /* the provider's own words or ours; bounded, printable, no secrets */
+	uint16_t status;   /* HTTP status of the provider; 0: none */
+	uint8_t arm, outcome;
+	uint8_t attempt; /* 1: the first of its request */
+	uint8_t saved;	 /* 1: an attempt after it answered the request */
+	uint8_t reserved[2];
+	_Atomic uint64_t sequence_end;
+};
+
+struct errring {
+	_Atomic uint64_t written; /* entries ever written; entry i stands at i % ERRORS_KEPT */
+	struct errring_entry entries[ERRORS_KEPT];
+};
+
+struct slot_release {
+	char name[NAME_BYTES]; /* written by the worker before its first count */
+	_Atomic uint64_t
+	    window_revision; /* revision of the release's share that `window` counts for */
+	struct slot_arm arms[ARM_COUNT];
+	struct errring errors;
+} __attribute__((aligned(128)));
+
+enum slot_state { SLOT_FREE, SLOT_STARTING, SLOT_READY, SLOT_DRAINING, SLOT_GONE };
+
+struct slot {
+	_Atomic uint32_t state; /* enum slot_state */
+	_Atomic uint32_t pid;
+	_Atomic uint64_t generation;
+	_Atomic uint64_t heartbeat_us; /* clock_mono_us() */
+	_Atomic uint64_t
+	    acked_revision;	     /* no decision under an older policy will be made any more */
+	_Atomic uint64_t bad_policy; /* policy slots that failed their check */
+	_Atomic uint64_t started;    /* requests whose head was accepted; written first */
+	_Atomic uint64_t finished;   /* requests that ended, however; written last */
+	_Atomic uint64_t
+	    rejected; /* requests refused before they had a release; also in finished */
+	_Atomic uint64_t malformed;   /* connections closed for bytes that are not HTTP */
+	_Atomic uint64_t connections; /* accepted ever */
+	_Atomic uint64_t open;	      /* client connections open now */
+	_Atomic uint64_t in_flight[RELEASES_MAX][ARM_COUNT]; /* requests now, by assigned arm */
+	_Atomic uint64_t log_dropped; /* log lines dropped since the log could not take them */
+	_Atomic uint64_t lost;	      /* slot 0 only: requests that died with their worker */
+	_Atomic uint64_t restarts;    /* slot 0 only: workers that were replaced */
+	_Atomic uint32_t n_releases;
+	struct slot_release releases[RELEASES_MAX];
+} __attribute__((aligned(4096)));
+
+_Static_assert(sizeof(struct policy_release) == 160, "policy layout");
+_Static_assert(offsetof(struct policy, releases) == 24, "policy layout");
+_Static_assert(sizeof(struct slot) % 4096 == 0, "slots are whole pages");
+_Static_assert(sizeof(_Atomic uint64_t) == 8, "counters are single words");
+_Static_assert(RELEASES_MAX <= UINT16_MAX && OUTCOME_COUNT <= UINT8_MAX, "indices fit");
+
+/* One writer: a plain add, without a locked instruction. */
+static inline void
+tally_add(_Atomic uint64_t *c, uint64_t n)
+{
+	atomic_store_explicit(
+	    c, atomic_load_explicit(c, memory_order_relaxed) + n, memory_order_relaxed);
+}
+
+static inline uint64_t
+tally_get(const _Atomic uint64_t *c)
+{
+	return atomic_load_explicit(c, memory_order_relaxed);
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+/*
+ * From the fork to the role's own function, see child.h. What a child keeps is listed; every other
+ * descriptor is closed, so nothing that the master opens some day can be forgotten here. The
+ * master's writable mappings never reach a child (MADV_DONTFORK), and its loop is never touched: a
+ * copy of it lies in memory, without a descriptor behind it.
+ */
+#include "daemon/child.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/title.h"
+#include "daemon/crash.h"
+#include "daemon/master.h"
+
+#define KEEP_MAX (LISTEN_MAX + 5)
+
+static int
+compare_fds(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/* Closes everything but `keep`. */
+static int
+close_others(int *keep, unsigned n, struct err *e)
+{
+	unsigned from = 0;
+
+	qsort(keep, n, sizeof(*keep), compare_fds);
+	for (unsigned i = 0; i < n; i++) {
+		unsigned fd = (unsigned)keep[i];
+
+		if (fd > from && close_range(from, fd - 1, 0) != 0)
+			return err_sys(e, "cannot close the master's descriptors");
+		from = fd + 1;
+	}
+	if (close_range(from, ~0u, 0) != 0)
+		return err_sys(e, "cannot close the master's descriptors");
+	return 0;
+}
+
+/* Everything of the master's that a child must not have goes here. */
+static int
+drop_all(const struct master *m, const struct child *c, int master_fd, struct err *e)
+{
+	int keep[KEEP_MAX] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, log_fd(), master_fd };
+	unsigned n = 5;
+	sigset_t none;
+
+	for (unsigned i = 0; c->role->listens && i < m->listeners.n; i++)
+		keep[n++] = m->listeners.all[i].fd;
+	if (close_others(keep, n, e) != 0)
+		return -1;
+	sigemptyset(&none);
+	if (sigprocmask(SIG_SETMASK, &none, NULL) != 0)
+		return err_sys(e, "cannot unblock signals");
+	return privilege_drop(&m->identity, e);
+}
+
+static int
+take_shared(const struct master *m, const struct child *c, struct child_seed *seed, struct err *e)
+{
+	if (!c->role->has_slot)
+		return 0;
+	seed->policy = policy_map_readonly(m->store.fd, e);
+	if (seed->policy == NULL)
+		return -1;
+	seed->slot = slot_map_own(m->slots.fd, c->slot, e);
+	return seed->slot != NULL ? 0 : -1;
+}
+
+void
+child_run(struct master *m, const struct child *c, int master_fd)
+{
+	struct child_seed seed = { .master_fd = master_fd };
+	char name[32];
+	struct err e;
+
+	snprintf(name, sizeof(name), "%s %u", c->role->name, c->index);
+	log_after_fork(name);
+	title_set("grayd: %s", name);
+	if (take_shared(m, c, &seed, &e) != 0 || drop_all(m, c, master_fd, &e) != 0) {
+		log_event(LOG_ERROR, "start_failed", "%s", e.msg);
+		exit(1);
+	}
+	crash_report(name);
+	exit(c->role->run(m, c, &seed));
+}

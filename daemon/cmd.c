@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+/* Building the answer to a command; see cmd.h. */
+#include "daemon/cmd.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "daemon/master.h"
+
+static cJSON *
+checked(struct cmd *cmd, cJSON *item)
+{
+	if (item == NULL)
+		cmd->no_memory = true;
+	return item;
+}
+
+cJSON *
+cmd_begin(struct cmd *cmd)
+{
+	return checked(cmd, ctlproto_answer(true, cmd->request.id));
+}
+
+cJSON *
+cmd_put_object(struct cmd *cmd, cJSON *in, const char *name)
+{
+	return checked(cmd, cJSON_AddObjectToObject(in, name));
+}
+
+cJSON *
+cmd_put_array(struct cmd *cmd, cJSON *in, const char *name)
+{
+	return checked(cmd, cJSON_AddArrayToObject(in, name));
+}
+
+cJSON *
+cmd_put_element(struct cmd *cmd, cJSON *array)
+{
+	cJSON *element = cJSON_CreateObject();
+
+	if (!cJSON_AddItemToArray(array, element)) {
+		cJSON_Delete(element);
+		element = NULL;
+	}
+	return checked(cmd, element);
+}
+
+void
+cmd_put_number(struct cmd *cmd, cJSON *in, const char *name, double value)
+{
+	checked(cmd, cJSON_AddNumberToObject(in, name, value));
+}
+
+void
+cmd_put_digits(struct cmd *cmd, cJSON *in, const char *name, const char *digits)
+{
+	checked(cmd, cJSON_AddRawToObject(in, name, digits));
+}
+
+void
+cmd_put_text(struct cmd *cmd, cJSON *in, const char *name, const char *text)
+{
+	checked(cmd, cJSON_AddStringToObject(in, name, text));
+}
+
+void
+cmd_put_bool(struct cmd *cmd, cJSON *in, const char *name, bool value)
+{
+	checked(cmd, cJSON_AddBoolToObject(in, name, value));
+}
+
+void
+cmd_put_null(struct cmd *cmd, cJSON *in, const char *name)
+{
+	checked(cmd, cJSON_AddNullToObject(in, name));
+}
+
+void
+cmd_put_time(struct cmd *cmd, cJSON *in, const char *name, uint64_t wall_us)
+{
+	char text[CLOCK_ISO_BYTES];
+
+	clock_iso(wall_us, text);
+	cmd_put_text(cmd, in, name, text);
+}
+
+void
+cmd_put_percent(struct cmd *cmd, cJSON *in, const char *name, uint64_t bp)
+{
+	cmd_put_number(cmd, in, name, (double)bp / 100);
+}
+
+void
+cmd_put_standing(struct cmd *cmd, cJSON *in, const char *name)
+{
+	static const struct policy_release none = { .state = STATE_IDLE };
+	const struct master *m = cmd->master;
+	const struct policy_release *set = policy_find(&m->policy, name);
+	const struct policy_release *acked = policy_find(&m->acked, name);
+
+	if (set == NULL)
+		set = &none;
+	if (acked == NULL)
+		acked = &none;
+	cmd_put_text(cmd, in, "release", name);
+	cmd_put_text(cmd, in, "state", release_state_name(set->state));
+	cmd_put_number(cmd, in, "stage", set->stage_percent);
+	cmd_put_percent(cmd, in, "set_percent", set->share_bp);
+	cmd_put_percent(cmd, in, "published_percent", acked->share_bp);
+	cmd_put_number(cmd, in, "revision", (double)set->revision);
+}
+
+void
+cmd_put_measured(struct cmd *cmd, cJSON *in, const struct release_totals *totals)
+{
+	double candidate = (double)totals->arms[ARM_CANDIDATE].window;
+	double all = candidate + (double)totals->arms[ARM_STABLE].window;
+
+	if (all > 0)
+		cmd_put_number(cmd, in, "measured_percent", round(candidate / all * 10000) / 100);
+	else
+		cmd_put_null(cmd, in, "measured_percent");
+}
+
+static void
+no_such_release(struct cmd *cmd, const char *name)
+{
+	const struct config *config = cmd->master->config;
+	char known[256] = "none";
+
+	for (unsigned i = 0, n = 0; i < config->n_releases && n < sizeof(known); i++)
+		n += (unsigned)snprintf(known + n, sizeof(known) - n, "%s%s", i > 0 ? ", " : "",
+		    config->releases[i].name);
+	cmd_fail(cmd, CTL_REFUSED, "there is no release \"%s\"; there are: %s", name, known);
+}
+
+bool
+cmd_each_release(struct cmd *cmd, cJSON *answer, cmd_release_fn *each)
+{
+	const struct config *config = cmd->master->config;
+	const char *name = cmd->request.values[PARAM_RELEASE].text;
+	cJSON *releases = cmd_put_object(cmd, answer, "releases");
+	bool found = name == NULL;
+
+	for (unsigned i = 0; i < config->n_releases; i++) {
+		const struct config_release *release = &config->releases[i];
+
+		if (name != NULL && strcmp(name, release->name) != 0)
+			continue;
+		found = true;
+		each(cmd, cmd_put_object(cmd, releases, release->name), release);
+	}
+	if (!found) {
+		cJSON_Delete(answer);
+		no_such_release(cmd, name);
+	}
+	return found;
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A command that somebody sent, from its line to its answer. Each verb of commands.def has one
+ * function here, named by its `handler` column; it ends, now or later, in exactly one cmd_answer()
+ * or cmd_fail(), after which the command is gone. Master process.
+ */
+#pragma once
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/ctlproto.h"
+#include "common/err.h"
+#include "daemon/transition.h"
+
+struct master;
+struct control_client;
+
+struct cmd {
+	struct master *master;
+	struct control_client *client;
+	struct ctl_request request;
+	struct actor actor;
+	uint64_t received_us; /* clock_mono_us() when the line was whole */
+	bool no_memory;       /* a cmd_put_ function had none: the answer is not whole */
+};
+
+/* Sends `answer` and takes it and the command over; without memory it says so instead. */
+void cmd_answer(struct cmd *cmd, cJSON *answer);
+void cmd_fail(struct cmd *cmd, enum ctl_code code, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* ---- building an answer: all take NULL for an object that there was no memory for -------------- */
+
+cJSON *cmd_begin(struct cmd *cmd); /* {"ok":true} */
+cJSON *cmd_put_object(struct cmd *cmd, cJSON *in, const char *name);
+cJSON *cmd_put_array(struct cmd *cmd, cJSON *in, const char *name);
+cJSON *cmd_put_element(struct cmd *cmd, cJSON *array); /* an object */
+void cmd_put_number(struct cmd *cmd, cJSON *in, const char *name, double value);
+void cmd_put_digits(struct cmd *cmd, cJSON *in, const char *name, const char *digits);
+void cmd_put_text(struct cmd *cmd, cJSON *in, const char *name, const char *text);
+void cmd_put_bool(struct cmd *cmd, cJSON *in, const char *name, bool value);
+void cmd_put_null(struct cmd *cmd, cJSON *in, const char *name);
+void cmd_put_time(struct cmd *cmd, cJSON *in, const char *name, uint64_t wall_us);
+/* Hundredths of a percent, as percent. */
+void cmd_put_percent(struct cmd *cmd, cJSON *in, const char *name, uint64_t bp);
+/* Where a release stands: release, state, stage, set and published share, revision. */
+void cmd_put_standing(struct cmd *cmd, cJSON *in, const char *release);
+/* The candidate's share of the requests since the share last changed; null before the first. */
+struct release_totals;
+void cmd_put_measured(struct cmd *cmd, cJSON *in, const struct release_totals *totals);
+
+/* Calls `each` for the release that the command names, or for all of the config, with an object of
+ * its own under "releases". False: the command was ended, there is no such release. */
+struct config_release;
+typedef void cmd_release_fn(struct cmd *cmd, cJSON *object, const struct config_release *release);
+bool cmd_each_release(struct cmd *cmd, cJSON *answer, cmd_release_fn *each) MUST_CHECK;
+
+/* ---- the verbs --------------------------------------------------------------------------------- */
+
+/* cmd_show.c: what runs */
+void cmd_status(struct cmd *cmd);
+void cmd_workers(struct cmd *cmd);
+
+/* cmd_stats.c: what was counted */
+void cmd_stats(struct cmd *cmd);
+void cmd_errors(struct cmd *cmd);
+
+/* cmd_change.c: what is to be */
+void cmd_stage(struct cmd *cmd);
+void cmd_weight(struct cmd *cmd);
+void cmd_rollback(struct cmd *cmd);
+void cmd_reopen(struct cmd *cmd);
+void cmd_stop(struct cmd *cmd);

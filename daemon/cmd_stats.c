@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What was counted: `stats` and `errors`. Master process; reads only. All figures are since grayd
+ * started, over the workers that are and those that were.
+ */
+#include "daemon/cmd.h"
+
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/money.h"
+#include "daemon/master.h"
+
+/* {"ok":17,"refused":2}: what never happened is left out. */
+static void
+put_outcomes(struct cmd *cmd, cJSON *in, const char *name, const uint64_t counts[OUTCOME_COUNT])
+{
+	cJSON *object = cmd_put_object(cmd, in, name);
+
+	for (unsigned o = 0; o < OUTCOME_COUNT; o++)
+		if (counts[o] > 0)
+			cmd_put_number(cmd, object, outcome_name((enum outcome)o), (double)counts[o]);
+}
+
+static void
+put_quantiles(
+    struct cmd *cmd, cJSON *in, const char *name, const struct histogram_sum *histogram)
+{
+	static const struct {
+		const char *name;
+		double q;
+	} quantiles[] = { { "p50", 0.50 }, { "p95", 0.95 }, { "p99", 0.99 } };
+	cJSON *object = cmd_put_object(cmd, in, name);
+
+	for (unsigned i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++)
+		if (histogram->count > 0)
+			cmd_put_number(cmd, object, quantiles[i].name,
+			    (double)histogram_quantile_us(histogram, quantiles[i].q) / US_PER_MS);
+		else
+			cmd_put_null(cmd, object, quantiles[i].name);
+	cmd_put_number(cmd, object, "count", (double)histogram->count);
+}
+
+static void
+put_money(struct cmd *cmd, cJSON *in, const uint64_t counters[COUNTER_COUNT])
+{
+	char digits[MONEY_CHARS];
+
+	money_format(
+	    digits, money_make(counters[COUNTER_COST_USD], counters[COUNTER_COST_PICOUSD]), 12);
+	cmd_put_digits(cmd, in, "cost_usd", digits);
+}
+
+/* The counters that stand in an arm under their own names; the others have their place below. */
+static const enum counter plain[] = { COUNTER_REQUESTS, COUNTER_FALLBACKS, COUNTER_RETRIES,
+	COUNTER_CANCELLED, COUNTER_RESCUED, COUNTER_PINNED, COUNTER_ATTEMPTS, COUNTER_SENT,
+	COUNTER_USAGE_MISSING };
+
+static void
+put_arm(struct cmd *cmd, cJSON *arms, enum arm arm, const struct config_model *model,
+    const struct arm_totals *totals)
+{
+	cJSON *object, *tokens;
+
+	if (model == NULL) {
+		cmd_put_null(cmd, arms, arm_names[arm]);
+		return;
+	}
+	object = cmd_put_object(cmd, arms, arm_names[arm]);
+	cmd_put_text(cmd, object, "model", model->id);
+	cmd_put_text(cmd, object, "name", model->name);
+	cmd_put_text(cmd, object, "provider", model->provider->name);
+	for (unsigned i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
+		cmd_put_number(
+		    cmd, object, counter_info(plain[i])->name, (double)totals->counters[plain[i]]);
+	cmd_put_number(cmd, object, "ok", (double)totals->finished[OUTCOME_OK]);
+	cmd_put_number(cmd, object, "in_flight", (double)totals->in_flight);
+	cmd_put_number(cmd, object, "window", (double)totals->window);
+	put_outcomes(cmd, object, "outcomes", totals->finished);
+	put_outcomes(cmd, object, "attempt_outcomes", totals->attempts);
+	put_outcomes(cmd, object, "fallback_reasons", totals->fallbacks);
+	tokens = cmd_put_object(cmd, object, "tokens");
+	cmd_put_number(cmd, tokens, "input", (double)totals->counters[COUNTER_TOKENS_INPUT]);
+	cmd_put_number(cmd, tokens, "cached", (double)totals->counters[COUNTER_TOKENS_CACHED]);
+	cmd_put_number(cmd, tokens, "output", (double)totals->counters[COUNTER_TOKENS_OUTPUT]);
+	put_money(cmd, object, totals->counters);
+	put_quantiles(cmd, object, "latency_ms", &totals->latency_us);
+	put_quantiles(cmd, object, "first_token_ms", &totals->first_token_us);
+}
+
+static void
+put_stats(struct cmd *cmd, cJSON *object, const struct config_release *release)
+{
+	const struct policy_release *set = policy_find(&cmd->master->policy, release->name);
+	struct release_totals totals;
+	cJSON *arms;
+
+	slots_sum_release(
+	    &cmd->master->slots, release->name, set != NULL ? set->revision : 0, &totals);
+	cmd_put_standing(cmd, object, release->name);
+	cmd_put_measured(cmd, object, &totals);
+	arms = cmd_put_object(cmd, object, "arms");
+	for (unsigned arm = 0; arm < ARM_COUNT; arm++)
+		put_arm(cmd, arms, (enum arm)arm, release->arms[arm], &totals.arms[arm]);
+}
+
+static void
+put_overall(struct cmd *cmd, cJSON *object)
+{
+	struct overall_totals t;
+
+	slots_sum_overall(&cmd->master->slots, &t);
+	cmd_put_number(cmd, object, "started", (double)t.started);
+	cmd_put_number(cmd, object, "finished", (double)t.finished);
+	cmd_put_number(cmd, object, "lost", (double)t.lost);
+	cmd_put_number(cmd, object, "rejected", (double)t.rejected);
+	cmd_put_number(cmd, object, "malformed", (double)t.malformed);
+	cmd_put_number(cmd, object, "connections", (double)t.connections);
+	cmd_put_number(cmd, object, "open_connections", (double)t.open);
+	cmd_put_number(cmd, object, "log_dropped", (double)t.log_dropped);
+	cmd_put_number(cmd, object, "bad_policy", (double)t.bad_policy);
+	cmd_put_number(cmd, object, "restarts", (double)t.restarts);
+	cmd_put_number(cmd, object, "insane_slots", t.insane);
+}
+
+void
+cmd_stats(struct cmd *cmd)
+{
+	cJSON *answer = cmd_begin(cmd);
+
+	cmd_put_time(cmd, answer, "now", clock_wall_us());
+	cmd_put_time(cmd, answer, "since", cmd->master->started_wall_us);
+	put_overall(cmd, cmd_put_object(cmd, answer, "grayd"));
+	if (cmd_each_release(cmd, answer, put_stats))
+		cmd_answer(cmd, answer);
+}
+
+/* ---- errors ------------------------------------------------------------------------------------ */
+
+#define ERRORS_SHOWN 20
+
+static const char *
+provider_of(const struct config_release *release, const struct error_note *note)
+{
+	const struct config_model *model = release->arms[note->arm];
+
+	return model != NULL ? model->provider->name : "";
+}
+
+static void
+put_note(struct cmd *cmd, cJSON *object, const struct config_release *release,
+    const struct error_note *note)
+{
+	cmd_put_time(cmd, object, "time", note->wall_us);
+	cmd_put_text(cmd, object, "request_id", note->request_id);
+	cmd_put_text(cmd, object, "arm", arm_names[note->arm]);
+	cmd_put_text(cmd, object, "model", note->model);
+	cmd_put_text(cmd, object, "provider", provider_of(release, note));
+	cmd_put_text(cmd, object, "outcome", outcome_name(note->outcome));
+	cmd_put_text(cmd, object, "text", outcome_info(note->outcome)->text);
+	if (note->status != 0)
+		cmd_put_number(cmd, object, "status", note->status);
+	else
+		cmd_put_null(cmd, object, "status");
+	cmd_put_text(cmd, object, "code", note->code);
+	cmd_put_text(cmd, object, "message", note->message);
+	cmd_put_number(cmd, object, "attempt", note->attempt);
+	cmd_put_bool(cmd, object, "saved", note->saved);
+}
+
+/* Attempts of both arms that failed, by how. */
+static void
+put_failed(struct cmd *cmd, cJSON *in, const struct release_totals *totals)
+{
+	uint64_t failed[OUTCOME_COUNT];
+
+	for (unsigned o = 0; o < OUTCOME_COUNT; o++)
+		failed[o] = totals->arms[ARM_STABLE].attempts[o] + totals->arms[ARM_CANDIDATE].attempts[o];
+	failed[OUTCOME_OK] = 0;
+	put_outcomes(cmd, in, "failed_attempts", failed);
+}
+
+static void
+put_errors(struct cmd *cmd, cJSON *object, const struct config_release *release)
+{
+	const struct command_value *limit = &cmd->request.values[PARAM_LIMIT];
+	uint64_t shown = limit->given ? limit->number : ERRORS_SHOWN;
+	uint64_t reasons[OUTCOME_COUNT];
+	struct release_totals totals;
+	struct error_list list;
+	cJSON *array;
+
+	memset(&list, 0, sizeof(list));
+	slots_errors(&cmd->master->slots, release->name, &list);
+	slots_sum_release(&cmd->master->slots, release->name, 0, &totals);
+	for (unsigned o = 0; o < OUTCOME_COUNT; o++)
+		reasons[o] = totals.arms[ARM_STABLE].fallbacks[o] + totals.arms[ARM_CANDIDATE].fallbacks[o];
+	cmd_put_text(cmd, object, "release", release->name);
+	cmd_put_number(cmd, object, "fallbacks",
+	    (double)(totals.arms[ARM_STABLE].counters[COUNTER_FALLBACKS] +
+		     totals.arms[ARM_CANDIDATE].counters[COUNTER_FALLBACKS]));
+	put_outcomes(cmd, object, "fallback_reasons", reasons);
+	put_failed(cmd, object, &totals);
+	array = cmd_put_array(cmd, object, "errors");
+	for (unsigned i = list.n > shown ? list.n - (unsigned)shown : 0; i < list.n; i++)
+		put_note(cmd, cmd_put_element(cmd, array), release, &list.notes[i]);
+}
+
+void
+cmd_errors(struct cmd *cmd)
+{
+	cJSON *answer = cmd_begin(cmd);
+
+	cmd_put_time(cmd, answer, "now", clock_wall_us());
+	if (cmd_each_release(cmd, answer, put_errors))
+		cmd_answer(cmd, answer);
+}

@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Starts, watches and replaces children, see supervisor.h. Master process. An entry of the table
+ * stands for one place (worker 3 of generation 1), whoever fills it at the moment; a child is
+ * waited for by its pid only.
+ */
+#include "daemon/supervisor.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "daemon/child.h"
+#include "daemon/master.h"
+#include "daemon/roles.h"
+#include "worker/worker.h"
+
+#define TICK_US		 (100 * US_PER_MS)
+#define GAP_US		 (1 * US_PER_S)  /* ticks further apart: the master itself was stopped */
+#define SILENT_US	 (2 * US_PER_S)  /* without a heartbeat */
+#define SILENT_START_US	 (10 * US_PER_S) /* the same for one that has not yet begun to serve */
+#define ABORT_US	 (1 * US_PER_S)  /* from SIGABRT to SIGKILL */
+#define CLOSED_US	 (5 * US_PER_S)  /* from the end of its pair to its own end */
+#define MESSAGES_AT_ONCE 64
+
+const char *const child_state_names[] = {
+	[CHILD_NONE] = "none",
+	[CHILD_WAITING] = "waiting",
+	[CHILD_STARTING] = "starting",
+	[CHILD_READY] = "ready",
+	[CHILD_DRAINING] = "draining",
+};
+
+uint32_t
+supervisor_delay_ms(unsigned failures)
+{
+	uint32_t delay = 100;
+
+	if (failures == 0)
+		return 0;
+	while (--failures > 0 && delay < RESPAWN_DELAY_MAX_MS)
+		delay *= 2;
+	return delay < RESPAWN_DELAY_MAX_MS ? delay : RESPAWN_DELAY_MAX_MS;
+}
+
+/* ---- talking ----------------------------------------------------------------------------------- */
+
+void
+supervisor_tell(struct child *c, char message, int pass_fd)
+{
+	char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec byte = { .iov_base = &message, .iov_len = 1 };
+	struct msghdr header = { .msg_iov = &byte, .msg_iovlen = 1 };
+
+	if (c->fd < 0)
+		return;
+	if (pass_fd >= 0) {
+		struct cmsghdr *cmsg;
+
+		header.msg_control = control;
+		header.msg_controllen = sizeof(control);
+		cmsg = CMSG_FIRSTHDR(&header);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(cmsg), &pass_fd, sizeof(int));
+	}
+	if (sendmsg(c->fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && pass_fd >= 0)
+		log_event(LOG_WARN, "message_lost", "%s %u (pid %d) keeps its old log: %s",
+		    c->role->name, c->index, (int)c->pid, strerror(errno));
+}
+
+/* Its end is gone: it is about to end, or it is not what we started. */
+static void
+close_pair(struct child *c)
+{
+	if (c->fd < 0)
+		return;
+	event_del(&c->event);
+	close(c->fd);
+	c->fd = -1;
+	c->closed_us = clock_mono_us();
+}
+
+static void
+on_ready(struct child *c)
+{
+	if (c->state != CHILD_STARTING)
+		return;
+	c->state = CHILD_READY;
+	log_event(LOG_INFO, "child_ready", "%s %u (pid %d) is ready after %llu ms", c->role->name,
+	    c->index, (int)c->pid,
+	    (unsigned long long)(clock_mono_us() - c->started_us) / US_PER_MS);
+}
+
+static void
+on_child_message(evutil_socket_t fd, short what, void *arg)
+{
+	struct child *c = arg;
+	bool acknowledged = false;
+
+	(void)what;
+	for (unsigned i = 0; i < MESSAGES_AT_ONCE; i++) {
+		char message;
+		ssize_t n = recv(fd, &message, 1, MSG_DONTWAIT);
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			break;
+		if (n <= 0) {
+			close_pair(c);
+			break;
+		}
+		if (message == MSG_READY)
+			on_ready(c);
+		acknowledged |= message == MSG_READY || message == MSG_ACK;
+	}
+	if (acknowledged)
+		transition_check(c->master);
+}
+
+/* ---- starting ---------------------------------------------------------------------------------- */
+
+/* Its end of the pair, of which the other one is now c->fd; -1: it cannot be had. */
+static int
+open_pair(struct master *m, struct child *c)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
+		return -1;
+	c->fd = pair[0];
+	event_assign(&c->event, m->base, c->fd, EV_READ | EV_PERSIST, on_child_message, c);
+	if (event_add(&c->event, NULL) == 0)
+		return pair[1];
+	close(pair[0]);
+	close(pair[1]);
+	c->fd = -1;
+	errno = ENOMEM;
+	return -1;
+}
+
+static int
+claim_slot(struct master *m, struct child *c)
+{
+	int slot = 0;
+
+	if (c->role->has_slot)
+		slot = slot_claim(&m->slots, c->generation, clock_mono_us());
+	if (slot < 0) {
+		errno = ENOSPC;
+		return -1;
+	}
+	c->slot = (unsigned)slot;
+	return 0;
+}
+
+static void
+give_back(struct master *m, struct child *c)
+{
+	close_pair(c);
+	if (c->slot > 0)
+		slot_retire(&m->slots, c->slot);
+	c->slot = 0;
+}
+
+static void
+wait_to_start(struct child *c)
+{
+	uint32_t delay_ms = supervisor_delay_ms(c->failures++);
+
+	c->state = CHILD_WAITING;
+	c->start_at_us = clock_mono_us() + (uint64_t)delay_ms * US_PER_MS;
+}
+
+static void
+start_child(struct master *m, struct child *c)
+{
+	int theirs = -1;
+
+	c->started_us = clock_mono_us();
+	c->closed_us = c->aborted_us = 0;
+	c->killed = false;
+	if (claim_slot(m, c) == 0)
+		theirs = open_pair(m, c);
+	c->pid = theirs >= 0 ? fork() : -1;
+	if (c->pid == 0)
+		child_run(m, c, theirs);
+	if (c->pid < 0) {
+		log_event(LOG_ERROR, "start_failed", "cannot start %s %u: %s", c->role->name,
+		    c->index, strerror(errno));
+		c->pid = 0;
+		give_back(m, c);
+		wait_to_start(c);
+	} else {
+		c->state = CHILD_STARTING;
+	}
+	if (theirs >= 0)
+		close(theirs);
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg);
+
+int
+supervisor_start(struct master *m, struct err *e)
+{
+	struct supervisor *s = &m->supervisor;
+	const struct timeval tick = { .tv_usec = TICK_US };
+
+	for (unsigned r = 0; r < n_roles; r++) {
+		unsigned count = roles[r].count(m);
+
+		for (unsigned i = 0; i < count && s->n_children < CHILDREN_MAX; i++) {
+			struct child *c = &s->children[s->n_children++];
+
+			*c = (struct child){ .role = &roles[r],
+				.index = i,
+				.generation = m->generation,
+				.fd = -1,
+				.master = m };
+		}
+	}
+	s->last_tick_us = s->awake_since_us = clock_mono_us();
+	event_assign(&s->tick, m->base, -1, EV_PERSIST, on_tick, m);
+	if (event_add(&s->tick, &tick) != 0)
+		return err_set(e, "cannot start the master's clock: out of memory");
+	for (unsigned i = 0; i < s->n_children; i++)
+		start_child(m, &s->children[i]);
+	return 0;
+}
+
+/* ---- ending ------------------------------------------------------------------------------------ */
+
+static void
+log_end(const struct child *c, int status, uint64_t lost, bool sane)
+{
+	bool asked = c->state == CHILD_DRAINING && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+
+	log_event(asked ? LOG_INFO : LOG_WARN, "child_ended",
+	    "%s %u (pid %d) %s %d after %llu ms; requests lost: %llu%s", c->role->name, c->index,
+	    (int)c->pid, WIFSIGNALED(status) ? "was ended by signal" : "ended with status",
+	    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
+	    (unsigned long long)(clock_mono_us() - c->started_us) / US_PER_MS,
+	    (unsigned long long)lost, sane ? "" : "; its tallies made no sense and are left out");
+}
+
+static void
+child_ended(struct master *m, struct child *c, int status)
+{
+	struct slot *retired = &m->slots.all[0];
+	uint64_t lost = tally_get(&retired->lost);
+	bool sane = true;
+
+	close_pair(c);
+	if (c->slot > 0)
+		sane = slot_retire(&m->slots, c->slot);
+	c->slot = 0;
+	log_end(c, status, tally_get(&retired->lost) - lost, sane);
+	c->pid = 0;
+	if (m->stopping || c->state == CHILD_DRAINING || !c->role->respawn) {
+		c->state = CHILD_NONE;
+		return;
+	}
+	if (clock_mono_us() - c->started_us >= RESPAWN_RESET_US)
+		c->failures = 0;
+	c->restarts++;
+	tally_add(&retired->restarts, 1);
+	wait_to_start(c);
+	if (c->start_at_us <= clock_mono_us())
+		start_child(m, c);
+}
+
+void
+supervisor_reap(struct master *m)
+{
+	struct supervisor *s = &m->supervisor;
+
+	for (unsigned i = 0; i < s->n_children; i++) {
+		struct child *c = &s->children[i];
+		int status;
+
+		if (c->pid != 0 && waitpid(c->pid, &status, WNOHANG) == c->pid)
+			child_ended(m, c, status);
+	}
+	transition_check(m);
+}
+
+void
+supervisor_kill(struct child *c)
+{
+	if (c->pid == 0 || c->killed)
+		return;
+	c->killed = true;
+	kill(c->pid, SIGKILL);
+}
+
+void
+supervisor_stop(struct master *m, uint64_t deadline_us)
+{
+	struct supervisor *s = &m->supervisor;
+
+	s->stop_deadline_us = deadline_us;
+	for (unsigned i = 0; i < s->n_children; i++) {
+		struct child *c = &s->children[i];
+
+		if (c->pid == 0) {
+			c->state = CHILD_NONE;
+			continue;
+		}
+		c->state = CHILD_DRAINING;
+		supervisor_tell(c, MSG_DRAIN, -1);
+	}
+}
+
+bool
+supervisor_any_alive(const struct master *m)
+{
+	for (unsigned i = 0; i < m->supervisor.n_children; i++) {
+		if (child_alive(&m->supervisor.children[i]))
+			return true;
+	}
+	return false;
+}
+
+void
+supervisor_end(struct master *m)
+{
+	struct supervisor *s = &m->supervisor;
+
+	for (unsigned i = 0; i < s->n_children; i++)
+		give_back(m, &s->children[i]);
+	if (event_initialized(&s->tick))
+		event_del(&s->tick);
+}
+
+/* ---- watching ---------------------------------------------------------------------------------- */
+
+/* How long a child has been silent, the master's own absence not counted. */
+static uint64_t
+silent_us(const struct master *m, const struct child *c, uint64_t now)
+{
+	uint64_t heard = tally_get(&m->slots.all[c->slot].heartbeat_us);
+
+	if (heard < c->started_us)
+		heard = c->started_us;
+	if (heard < m->supervisor.awake_since_us)
+		heard = m->supervisor.awake_since_us;
+	return heard < now ? now - heard : 0;
+}
+
+static void
+watch_child(struct master *m, struct child *c, uint64_t now)
+{
+	uint64_t limit = c->state == CHILD_STARTING ? SILENT_START_US : SILENT_US;
+
+	if (m->stopping && now >= m->supervisor.stop_deadline_us && !c->killed) {
+		log_event(LOG_WARN, "drain_over", "%s %u (pid %d) has not finished in time: killed",
+		    c->role->name, c->index, (int)c->pid);
+		supervisor_kill(c);
+	}
+	if (c->closed_us != 0 && now - c->closed_us >= CLOSED_US)
+		supervisor_kill(c);
+	if (c->aborted_us != 0 && now - c->aborted_us >= ABORT_US)
+		supervisor_kill(c);
+	if (c->slot == 0 || c->aborted_us != 0 || c->killed || silent_us(m, c, now) < limit)
+		return;
+	log_event(LOG_WARN, "child_hangs", "%s %u (pid %d) gave no sign of life for %llu ms: aborted",
+	    c->role->name, c->index, (int)c->pid,
+	    (unsigned long long)silent_us(m, c, now) / US_PER_MS);
+	c->aborted_us = now;
+	kill(c->pid, SIGABRT);
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct master *m = arg;
+	struct supervisor *s = &m->supervisor;
+	uint64_t now = clock_mono_us();
+
+	(void)fd;
+	(void)what;
+	if (now - s->last_tick_us >= GAP_US)
+		s->awake_since_us = now;
+	s->last_tick_us = now;
+	for (unsigned i = 0; i < s->n_children; i++) {
+		struct child *c = &s->children[i];
+
+		if (child_alive(c))
+			watch_child(m, c, now);
+		else if (c->state == CHILD_WAITING && now >= c->start_at_us)
+			start_child(m, c);
+	}
+	transition_check(m);
+}

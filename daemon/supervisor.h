@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Starts, watches and replaces the children of the master. Forks happen here only, from the master's
+ * main thread, and what a child must not have is dropped in one function. A child has a socket pair
+ * with the master; its end closing is how either notices the other's death.
+ */
+#pragma once
+
+#include <event2/event_struct.h>
+#include <sys/types.h>
+
+#include "common/err.h"
+#include "common/shm.h"
+
+struct master;
+struct child;
+
+/* What a child has beside what it inherits as ordinary memory. */
+struct child_seed {
+	int master_fd;                      /* its end of the pair, non-blocking */
+	const struct policy_region *policy; /* read-only; NULL without a slot */
+	struct slot *slot;                  /* its own; NULL without one */
+};
+
+/* A kind of child: one row of the table in roles.c. */
+struct role {
+	const char *name;
+	/* In the child, with all dropped: runs until told to leave; returns the exit status. */
+	int (*run)(const struct master *m, const struct child *c, const struct child_seed *s);
+	unsigned (*count)(const struct master *m);
+	bool has_slot; /* tallies and a heartbeat in shared memory, follows the policy */
+	bool listens;  /* gets the listening sockets */
+	bool respawn;  /* replace it when it ends */
+};
+
+#define CHILDREN_MAX (SLOTS_MAX - 1)
+#define RESPAWN_RESET_US (60 * 1000000ull) /* a life this long forgives all failures before it */
+#define RESPAWN_DELAY_MAX_MS 10000
+
+enum child_state {
+	CHILD_NONE,     /* the entry is not used */
+	CHILD_WAITING,  /* to be started at start_at_us */
+	CHILD_STARTING, /* forked, not ready yet */
+	CHILD_READY,
+	CHILD_DRAINING, /* told to leave */
+};
+extern const char *const child_state_names[];
+
+struct child {
+	enum child_state state;
+	const struct role *role;
+	unsigned index;       /* 0 .. count - 1 of its role and generation; stays when it is replaced */
+	uint64_t generation;
+	pid_t pid;            /* 0 unless it lives */
+	int fd;               /* the master's end of the pair; -1: none */
+	unsigned slot;        /* number of its slot; 0: none */
+	uint64_t started_us;  /* clock_mono_us() of its fork */
+	uint64_t start_at_us; /* CHILD_WAITING: not before */
+	unsigned failures;    /* ends since it last lived for a minute */
+	uint64_t restarts;    /* times it was replaced */
+	uint64_t closed_us;   /* when it closed its end; 0: it has not */
+	uint64_t aborted_us;  /* when the watchdog sent SIGABRT; 0: it has not */
+	bool killed;          /* SIGKILL was sent */
+	struct event event;   /* fd readable */
+	struct master *master;
+};
+
+struct supervisor {
+	struct child children[CHILDREN_MAX];
+	unsigned n_children; /* entries that may be in use; look at `state` */
+	uint64_t last_tick_us, awake_since_us;
+	uint64_t stop_deadline_us; /* stopping: who lives then is killed */
+	struct event tick;
+};
+
+/* A child that lives (starting, ready or draining). */
+static inline bool
+child_alive(const struct child *c)
+{
+	return c->pid != 0;
+}
+
+/* Prepares one entry for each child of the roles table and starts them. -1: the loop has no room. */
+int supervisor_start(struct master *m, struct err *e) MUST_CHECK;
+/* Reaps what has ended; called for SIGCHLD. */
+void supervisor_reap(struct master *m);
+/* Sends a message byte (enum worker_message) to a child; with `pass_fd` >= 0 also a descriptor. A
+ * child whose queue is full has messages enough to wake up for, so nothing is reported. */
+void supervisor_tell(struct child *c, char message, int pass_fd);
+/* Tells all children to leave; who has not at the deadline is killed. */
+void supervisor_stop(struct master *m, uint64_t deadline_us);
+/* SIGKILL to one child, once. */
+void supervisor_kill(struct child *c);
+/* Whether any child lives. */
+bool supervisor_any_alive(const struct master *m);
+/* Closes and frees what supervisor_start() made. */
+void supervisor_end(struct master *m);
+/* The pause before start number `failures` + 1: 0, 100, 200, 400 … RESPAWN_DELAY_MAX_MS. */
+uint32_t supervisor_delay_ms(unsigned failures);

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A kind of provider: how its answers look on the wire. One constant struct of functions each; to
+ * add one, write its file and put it into the list in kind.c. Renderers are pure: the same reply
+ * gives the same bytes.
+ */
+#pragma once
+
+#include "tests/simprovider/reader.h"
+#include "tests/simprovider/scan.h"
+#include "tests/simprovider/script.h"
+
+/* All answers say so, to let runs be compared byte for byte. */
+#define KIND_CREATED "1767225600"
+
+/* The pieces of a stream, in their order. */
+enum piece {
+	PIECE_ROLE,
+	PIECE_REASONING,
+	PIECE_CONTENT,
+	PIECE_TOOL,
+	PIECE_FINISH,
+	PIECE_USAGE,
+	PIECE_DONE
+};
+
+struct usage {
+	uint64_t input, cached, output, reasoning;
+};
+
+/* What an answer is made of. */
+struct reply {
+	uint64_t id;
+	const struct behaviour *behaviour;
+	struct str model; /* as in the request, inside JSON quotes */
+	uint64_t tokens, reasoning;
+	const struct tool_calls *tools; /* NULL: an answer in text */
+	bool bad_tool_json, no_choices;
+	bool show_usage, usage_with_choices, usage_asked;
+	struct usage usage;
+	struct str finish_reason;
+	/* Embeddings: a seed for the vector of each input. */
+	uint64_t *inputs;
+	size_t input_count;
+	uint64_t dimensions;
+	bool base64;
+	/* The catalogue. */
+	const struct script *script;
+	/* Set by the renderers. */
+	uint64_t sequence; /* of numbered events */
+	size_t pad_at;     /* where content may be made longer; 0: nowhere */
+};
+
+struct endpoint {
+	const char *method;
+	const char *suffix; /* what the path ends with */
+	/* The whole answer as JSON. */
+	void (*whole)(struct reply *reply, struct text *out);
+	/* One piece of the stream as complete events, or nothing; NULL: never streams. */
+	void (*event)(struct reply *reply, enum piece piece, uint64_t index, struct text *out);
+	/* An error inside a stream; NULL where `event` is. */
+	void (*error_event)(const struct problem *problem, struct str model, struct text *out);
+	bool catalogue; /* lists models: not an attempt, takes no part in the ledger */
+};
+
+struct kind {
+	const char *name;
+	enum key_header key;
+	/* NULL: no such path. `model` is set when the path names it. */
+	const struct endpoint *(*route)(struct str method, struct str path, struct str *model);
+	void (*error)(const struct problem *problem, struct str model, struct text *out);
+};
+
+extern const struct kind kind_openai;
+
+const struct kind *kind_find(const char *name); /* NULL: no such kind here */
+
+/* Helpers for renderers. */
+/* Fragment `index` of the content: "MODEL says: tok0", " tok1", ... */
+void reply_fragment(const struct reply *reply, uint64_t index, struct text *out);
+void reply_content(struct reply *reply, struct text *out); /* all fragments; sets pad_at */
+void reply_thought(uint64_t index, struct text *out);
+void reply_thoughts(const struct reply *reply, struct text *out);
+/* Which call and which of its pieces a tool event is; false: it opens the call. */
+struct tool_place {
+	size_t call, piece;
+	bool opens;
+};
+struct tool_place reply_tool_place(const struct reply *reply, uint64_t index);
+/* Piece of the arguments; empty where the fault "bad_tool_json" leaves it out. */
+struct str reply_tool_piece(const struct reply *reply, size_t call, size_t piece);
+void reply_tool_arguments(const struct reply *reply, size_t call, struct text *out);

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A quick look into the JSON body of a request: the few members that shape the answer. Not a check
+ * of the whole JSON; only its braces, and that nothing stands behind the last one. Pure.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tests/simprovider/text.h"
+
+struct ask {
+	struct str model;     /* between its quotes, escapes as they are; bytes NULL: none */
+	struct str input;     /* the value of `input`, for embeddings */
+	uint32_t dimensions;  /* 0: not said */
+	bool stream, include_usage, tools, base64;
+};
+
+/* False: not a JSON object. The spans point into `bytes`. */
+bool scan_body(struct str body, struct ask *ask);
+/* Calls `each` with every element of an array, or with the value itself if it is none. */
+void scan_elements(struct str value, void (*each)(struct str element, void *arg), void *arg);

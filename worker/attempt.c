@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Attempts, in the order in which things happen to one: begin, connected, status, headers, bytes,
+ * end. The outcome follows from how far it came and what the answer holds, see outcomes.def.
+ */
+#include "worker/attempt.h"
+
+#include <assert.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/clock.h"
+#include "worker/relay.h"
+#include "worker/request.h"
+#include "worker/retryafter.h"
+#include "worker/tally.h"
+
+#define END_GRACE_US (1 * (uint64_t)US_PER_S) /* for the close of a stream whose end marker came \
+					       */
+
+/* ---- what the provider says ------------------------------------------------------------------ */
+
+static void
+on_connected(void *owner)
+{
+	struct attempt *a = owner;
+
+	a->connected_us = a->last_byte_us = clock_mono_us();
+	request_set_timer(a->request);
+}
+
+static void
+on_status(void *owner, unsigned status)
+{
+	struct attempt *a = owner;
+
+	a->status = (uint16_t)status;
+	a->last_byte_us = clock_mono_us();
+}
+
+static bool
+is_ok(const struct attempt *a)
+{
+	return a->status >= 200 && a->status <= 299;
+}
+
+static void
+take_content_type(struct attempt *a, const char *value, size_t n)
+{
+	static const char events[] = "text/event-stream";
+
+	a->event_stream =
+	    n >= sizeof(events) - 1 && strncasecmp(value, events, sizeof(events) - 1) == 0;
+}
+
+static void
+take_retry_after(struct attempt *a, const char *value, size_t n)
+{
+	if (a->retry_after_ms < 0) /* retry-after-ms, more exact, goes before */
+		a->retry_after_ms =
+		    retryafter_parse(value, n, (int64_t)(clock_wall_us() / US_PER_MS));
+}
+
+static void
+take_retry_after_ms(struct attempt *a, const char *value, size_t n)
+{
+	int64_t ms = retryafter_parse_ms(value, n);
+
+	if (ms >= 0)
+		a->retry_after_ms = ms;
+}
+
+static void
+take_request_id(struct attempt *a, const char *value, size_t n)
+{
+	if (n >= sizeof(a->upstream_id))
+		return;
+	for (size_t i = 0; i < n; i++)
+		if (value[i] <= ' ' || value[i] >= 127)
+			return;
+	memcpy(a->upstream_id, value, n);
+	a->upstream_id[n] = '\0';
+}
+
+/* Headers that matter; `pass` are passed on under their own names with an error answer. A name
+ * that ends in '-' stands for all that begin so. */
+static const struct {
+	const char *name;
+	void (*take)(struct attempt *a, const char *value, size_t n);
+	bool pass;
+} known_headers[] = {
+	{ "content-type", take_content_type, false },
+	{ "retry-after", take_retry_after, true },
+	{ "retry-after-ms", take_retry_after_ms, true },
+	{ "x-request-id", take_request_id, false },
+	{ "x-should-retry", NULL, true },
+	{ "x-ratelimit-", NULL, true },
+};
+
+static bool
+name_matches(const char *known, const char *name, size_t n)
+{
+	size_t len = strlen(known);
+	bool prefix = known[len - 1] == '-';
+
+	return (prefix ? n >= len : n == len) && strncasecmp(known, name, len) == 0;
+}
+
+static void
+pass_line(struct attempt *a, const char *line, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)line[i] < ' ' || line[i] == 127)
+			return;
+	if (is_ok(a) || buf_len(&a->passed) + n + 2 > PASSED_MAX_BYTES)
+		return;
+	if (buf_reserve(&a->passed, n + 2) == 0 && buf_add(&a->passed, line, n) == 0 &&
+	    buf_add(&a->passed, "\r\n", 2) == 0)
+		return;
+	buf_free(&a->passed); /* out of memory: the answer goes without them */
+}
+
+static void
+on_header(void *owner, const char *line, size_t len)
+{
+	struct attempt *a = owner;
+	const char *colon = memchr(line, ':', len), *value, *end = line + len;
+
+	if (colon == NULL)
+		return;
+	for (size_t i = 0; i < sizeof(known_headers) / sizeof(known_headers[0]); i++) {
+		if (!name_matches(known_headers[i].name, line, (size_t)(colon - line)))
+			continue;
+		for (value = colon + 1; value < end && (*value == ' ' || *value == '\t');)
+			value++;
+		if (known_headers[i].take != NULL)
+			known_headers[i].take(a, value, (size_t)(end - value));
+		if (known_headers[i].pass)
+			pass_line(a, line, len);
+		return;
+	}
+}
+
+static void
+on_head_end(void *owner)
+{
+	struct attempt *a = owner;
+
+	a->last_byte_us = clock_mono_us();
+	request_set_timer(a->request);
+}
+
+static bool
+on_bytes(void *owner, const uint8_t *bytes, size_t n)
+{
+	struct attempt *a = owner;
+	bool go_on = true;
+
+	a->last_byte_us = clock_mono_us();
+	if (a->stream && is_ok(a) && a->event_stream) {
+		go_on = relay_bytes(a, bytes, n);
+	} else if (buf_len(&a->bytes) + n > a->request->worker->config->limits.max_answer_bytes) {
+		a->outcome = OUTCOME_TOO_LARGE;
+		a->decided = true;
+		go_on = false;
+	} else if (buf_add(&a->bytes, bytes, n) < 0) {
+		a->outcome = OUTCOME_NO_MEMORY;
+		a->decided = true;
+		go_on = false;
+	}
+	request_set_timer(a->request);
+	return go_on;
+}
+
+/* ---- the outcome ----------------------------------------------------------------------------- */
+
+static enum outcome
+judge_error(struct attempt *a)
+{
+	upstream_ops(a->upstream)->read_error(buf_bytes(&a->bytes), buf_len(&a->bytes), &a->facts);
+	return outcome_of_status(a->status, a->facts.no_quota);
+}
+
+static enum outcome
+judge_content(const struct facts *f)
+{
+	if (f->failed)
+		return OUTCOME_ERROR_EVENT;
+	if (f->content || f->finish == FINISH_FILTER || f->finish == FINISH_LENGTH)
+		return OUTCOME_OK;
+	return OUTCOME_EMPTY;
+}
+
+static enum outcome
+judge_stream(struct attempt *a)
+{
+	if (!a->event_stream)
+		return OUTCOME_GARBAGE;
+	return a->facts.ended ? judge_content(&a->facts) : OUTCOME_INCOMPLETE;
+}
+
+static enum outcome
+judge_whole(struct attempt *a)
+{
+	const struct provider_ops *ops = upstream_ops(a->upstream);
+
+	if (buf_len(&a->bytes) == 0)
+		return OUTCOME_EMPTY;
+	if (!ops->read_answer(
+		a->request->endpoint->api, buf_bytes(&a->bytes), buf_len(&a->bytes), &a->facts))
+		return OUTCOME_GARBAGE;
+	return judge_content(&a->facts);
+}
+
+static enum outcome
+judge(struct attempt *a, const struct call_result *result)
+{
+	bool stream_ended = a->stream && a->event_stream && a->facts.ended;
+
+	if (a->decided)
+		return a->outcome;
+	if (a->status != 0 && !is_ok(a) && result->phase == CALL_BODY)
+		return judge_error(a);
+	if (!result->complete && !stream_ended)
+		return result->failure;
+	return a->stream ? judge_stream(a) : judge_whole(a);
+}
+
+static void
+settle(struct attempt *a, enum outcome outcome)
+{
+	a->outcome = outcome;
+	a->call = NULL;
+	a->ended_us = clock_mono_us();
+	if (a->retry_after_ms < 0)
+		a->retry_after_ms = a->facts.retry_after_ms;
+	tally_attempt_ended(a);
+}
+
+static void
+on_ended(void *owner, const struct call_result *result)
+{
+	struct attempt *a = owner;
+
+	a->sent = result->sent;
+	settle(a, judge(a, result));
+	request_attempt_ended(a->request);
+}
+
+/* ---- begin and end --------------------------------------------------------------------------- */
+
+static const struct call_events events = {
+	.on_connected = on_connected,
+	.on_status = on_status,
+	.on_header = on_header,
+	.on_head_end = on_head_end,
+	.on_bytes = on_bytes,
+	.on_ended = on_ended,
+};
+
+static void
+reset(struct attempt *a, struct request *r, enum arm arm)
+{
+	memset(a, 0, sizeof(*a));
+	a->request = r;
+	a->arm = arm;
+	a->upstream = r->release->upstreams[arm];
+	a->model = r->release->config->arms[arm];
+	a->number = r->attempts_done + 1u;
+	a->stream = r->chat.stream;
+	a->retry_after_ms = a->facts.retry_after_ms = -1;
+	a->started_us = clock_mono_us();
+	a->outcome = OUTCOME_INTERNAL;
+}
+
+static bool
+start_call(struct attempt *a)
+{
+	struct request *r = a->request;
+	const struct provider_ops *ops = upstream_ops(a->upstream);
+	struct call_order order = {
+		.events = &events,
+		.owner = a,
+		.api = r->endpoint->api,
+		.request_id = r->id,
+		.traceparent = r->traceparent[0] != '\0' ? r->traceparent : NULL,
+	};
+
+	if (ops->encode(r->endpoint->api, a->model->name, &r->chat, &r->body) < 0)
+		return false;
+	order.body = body_bytes(&r->body);
+	order.body_len = r->body.len;
+	a->call = upstream_begin(a->upstream, &order);
+	return a->call != NULL;
+}
+
+int
+attempt_begin(struct attempt *a, struct request *r, enum arm arm)
+{
+	reset(a, r, arm);
+	tally_attempt_begun(a, r->arm_attempts_done > 0);
+	if (start_call(a)) {
+		request_set_timer(r);
+		return 0;
+	}
+	settle(a, OUTCOME_NO_MEMORY);
+	return -1;
+}
+
+void
+attempt_abort(struct attempt *a, enum outcome outcome)
+{
+	assert(a->call != NULL);
+	a->sent = upstream_cancel(a->call);
+	settle(a, outcome);
+}
+
+void
+attempt_release(struct attempt *a)
+{
+	buf_free(&a->bytes);
+	buf_free(&a->passed);
+}
+
+/* ---- deadlines ------------------------------------------------------------------------------- */
+
+/* The moments by which the present phase must have got on, with the outcome if it has not. */
+struct limit {
+	uint64_t at_us;
+	enum outcome outcome;
+};
+
+static uint64_t
+after_ms(uint64_t from_us, uint64_t ms)
+{
+	return from_us + ms * US_PER_MS;
+}
+
+static unsigned
+limits_of(const struct attempt *a, struct limit out[3])
+{
+	const struct config_release *config = a->request->release->config;
+	const struct config_timeouts *t = &config->timeouts;
+	unsigned n = 0;
+
+	if (a->connected_us == 0)
+		out[n++] = (struct limit){ after_ms(a->started_us, t->connect_ms),
+			OUTCOME_CONNECT_TIMEOUT };
+	if (a->facts.ended) {
+		out[n++] = (struct limit){ a->ended_us + END_GRACE_US, OUTCOME_OK };
+		return n;
+	}
+	if (a->committed)
+		out[n++] = (struct limit){ after_ms(a->committed_us, config->stream_max_ms),
+			OUTCOME_STREAM_TIMEOUT };
+	else if (a->stream)
+		out[n++] =
+		    (struct limit){ after_ms(a->started_us, retry_timeout_ms(t->first_token_ms,
+								t->n_first_token, a->number)),
+			    OUTCOME_FIRST_TOKEN_TIMEOUT };
+	else
+		out[n++] = (struct limit){ after_ms(a->started_us, retry_timeout_ms(t->answer_ms,
+								       t->n_answer, a->number)),
+			OUTCOME_ANSWER_TIMEOUT };
+	if (a->status != 0 && !a->held_back)
+		out[n++] =
+		    (struct limit){ after_ms(a->last_byte_us, t->idle_ms), OUTCOME_IDLE_TIMEOUT };
+	return n;
+}
+
+uint64_t
+attempt_deadline_us(const struct attempt *a)
+{
+	struct limit limits[3];
+	unsigned n = limits_of(a, limits);
+	uint64_t first = UINT64_MAX;
+
+	for (unsigned i = 0; i < n; i++)
+		if (limits[i].at_us < first)
+			first = limits[i].at_us;
+	return first;
+}
+
+enum outcome
+attempt_expired(const struct attempt *a, uint64_t now_us)
+{
+	struct limit limits[3];
+	unsigned n = limits_of(a, limits);
+
+	for (unsigned i = 0; i < n; i++)
+		if (limits[i].at_us <= now_us)
+			return limits[i].outcome == OUTCOME_OK ? judge_content(&a->facts)
+							       : limits[i].outcome;
+	return OUTCOME_DEADLINE;
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+/*
+ * How a kind of provider speaks: one const struct of functions per kind. Everything here is pure:
+ * bytes in, facts out. The attempt (attempt.c) and the relay (relay.c) know providers only so.
+ */
+#pragma once
+
+#include "common/buf.h"
+#include "common/config.h"
+#include "worker/chat.h"
+#include "worker/sse.h"
+
+/* Tokens as billed. `input` excludes cached ones. */
+struct usage {
+	bool present;
+	uint64_t input, cached, output;
+};
+
+enum finish { FINISH_NONE, FINISH_STOP, FINISH_LENGTH, FINISH_FILTER, FINISH_TOOL, FINISH_OTHER };
+
+/* What an answer, or the events of a stream so far, have said. Zero it before an attempt. */
+struct facts {
+	struct usage usage;
+	enum finish finish;
+	bool content; /* text, reasoning, a tool call, a vector: something a person waits for */
+	bool ended;   /* the end marker has come */
+	bool failed;  /* the provider reported an error inside an answer */
+	char error_code[64];	 /* of that error, or of an error body; empty: none */
+	char error_message[240]; /* printable, bounded */
+	bool no_quota;		 /* the error means that no quota is left */
+	int64_t retry_after_ms;	 /* from the body; -1: none. Set it to -1 before. */
+};
+
+/* What one event of a stream is. Bits. */
+enum event_mark {
+	EVENT_COMMIT = 1,     /* carries the first thing a person waits for, or the finish */
+	EVENT_END = 2,	      /* the end marker; nothing may follow */
+	EVENT_USAGE_ONLY = 4, /* holds usage and nothing else: drop it if the client did not ask */
+	EVENT_ERROR = 8,      /* an error; facts->error_* say which */
+	EVENT_GARBAGE = 16,   /* data that is not what this API sends */
+	EVENT_KEEPALIVE = 32, /* a comment or a ping: proves only that the connection lives */
+};
+
+struct provider_ops {
+	const char *name;
+	/* Path after base_url; NULL: this kind does not serve the API. */
+	const char *(*path)(enum api api);
+	/* Adds the head's fixed lines ("name: value", each NUL-terminated, one after the other),
+	 * the provider's key among them. The caller wipes `out` after use. */
+	int (*headers)(const struct config_provider *p, struct buf *out) MUST_CHECK;
+	/* Makes the client's body this provider's: model name, wish for usage in a stream. */
+	int (*encode)(enum api api, const char *model, struct chat *c, struct body *b) MUST_CHECK;
+	/* Reads a whole 2xx answer. False: not complete JSON of the expected kind. */
+	bool (*read_answer)(
+	    enum api api, const uint8_t *bytes, size_t n, struct facts *f) MUST_CHECK;
+	/* Reads one event; returns marks (enum event_mark). `scratch` has ev->raw_len bytes. */
+	unsigned (*read_event)(
+	    enum api api, const struct sse_event *ev, uint8_t *scratch, struct facts *f);
+	/* Reads the body of an error answer as far as it makes sense; never fails. */
+	void (*read_error)(const uint8_t *bytes, size_t n, struct facts *f);
+};
+
+extern const struct provider_ops provider_openai;
+/* NULL: a kind that this version does not speak. */
+const struct provider_ops *provider_ops(enum provider_kind kind);

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+/* Relaying streams; see relay.h. */
+#include "worker/relay.h"
+
+#include <string.h>
+
+#include "common/clock.h"
+#include "worker/request.h"
+
+/* Whether the events so far are worth an answer: something to read, or a reason why there is
+ * nothing. A mere "stop" without content may still become an answer of the other arm. */
+static bool
+worth_commit(const struct facts *f)
+{
+	return f->content || f->finish == FINISH_FILTER || f->finish == FINISH_LENGTH;
+}
+
+static void
+fail(struct attempt *a, enum outcome outcome)
+{
+	a->outcome = outcome;
+	a->decided = true;
+}
+
+static void
+drop_event(struct attempt *a, size_t n)
+{
+	uint8_t *at = buf_bytes(&a->bytes) + a->held;
+
+	memmove(at, at + n, buf_len(&a->bytes) - a->held - n);
+	a->bytes.tail -= n;
+}
+
+static void
+note_marks(struct attempt *a, unsigned marks)
+{
+	uint64_t now_us = a->last_byte_us;
+
+	if ((marks & EVENT_COMMIT) && a->first_token_us == 0 && a->facts.content)
+		a->first_token_us = now_us;
+	if (marks & EVENT_END)
+		a->ended_us = now_us;
+}
+
+/* Reads the whole events that wait in a->bytes; false: the attempt is over. */
+static bool
+read_events(struct attempt *a)
+{
+	struct request *r = a->request;
+	const struct provider_ops *ops = upstream_ops(a->upstream);
+	struct sse_event ev;
+
+	while (!a->facts.ended && sse_next(&a->sse, buf_bytes(&a->bytes) + a->held,
+				      buf_len(&a->bytes) - a->held, &ev)) {
+		unsigned marks;
+
+		if (ev.more_data && ev.raw_len > sizeof(r->worker->scratch))
+			return fail(a, OUTCOME_GARBAGE), false;
+		marks = ops->read_event(r->endpoint->api, &ev, r->worker->scratch, &a->facts);
+		if (marks & EVENT_ERROR)
+			return fail(a, OUTCOME_ERROR_EVENT), false;
+		if (marks & EVENT_GARBAGE)
+			return fail(a, OUTCOME_GARBAGE), false;
+		note_marks(a, marks);
+		if ((marks & EVENT_USAGE_ONLY) && !r->usage_asked)
+			drop_event(a, ev.raw_len);
+		else
+			a->held += ev.raw_len;
+	}
+	return true;
+}
+
+static void
+pass_held(struct attempt *a)
+{
+	if (a->held == 0)
+		return;
+	conn_stream(a->request->conn, buf_bytes(&a->bytes), a->held);
+	buf_consume(&a->bytes, a->held);
+	a->held = 0;
+}
+
+static void
+commit(struct attempt *a)
+{
+	a->committed = true;
+	a->committed_us = a->last_byte_us;
+	reply_stream_begin(a->request);
+}
+
+bool
+relay_bytes(struct attempt *a, const uint8_t *bytes, size_t n)
+{
+	uint64_t limit = a->request->worker->config->limits.max_answer_bytes;
+
+	if (a->facts.ended)
+		return true; /* whatever follows the end marker is no part of the answer */
+	if (buf_len(&a->bytes) + n > limit)
+		return fail(a, OUTCOME_TOO_LARGE), false;
+	if (buf_add(&a->bytes, bytes, n) < 0)
+		return fail(a, OUTCOME_NO_MEMORY), false;
+	if (!read_events(a)) {
+		if (a->committed)
+			pass_held(a);
+		return false;
+	}
+	if (!a->committed && (worth_commit(&a->facts) || a->held > RELAY_HELD_MAX))
+		commit(a);
+	if (a->committed)
+		pass_held(a);
+	return true;
+}

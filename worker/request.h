@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+/*
+ * One request from its head to its log line. The steps are a list at the top of request.c;
+ * request_advance() alone moves a request along; it is finished exactly once.
+ */
+#pragma once
+
+#include "common/money.h"
+#include "worker/attempt.h"
+#include "worker/conn.h"
+#include "worker/intake.h"
+#include "worker/reply.h"
+#include "worker/route.h"
+
+#define ATTEMPTS_KEPT 16 /* failed attempts remembered for the error answer and the error ring */
+
+/* What is remembered of an attempt that failed. */
+struct failure {
+	enum arm arm;
+	enum outcome outcome;
+	uint16_t status;
+	uint8_t attempt;
+	const char *model;
+	char code[64], message[240];
+};
+
+struct request {
+	struct worker *worker;
+	struct conn *conn;
+	const struct endpoint *endpoint; /* NULL: the path is not known */
+	uint8_t step;			 /* index into the list of steps */
+	bool body_whole;		 /* the body has come, or there is none */
+	bool waits_backoff;		 /* `timer` runs for the next attempt */
+	bool listed;			 /* is in worker.requests */
+	bool http_head_only;		 /* HEAD: the answer has no body */
+	const struct http_head *head;	 /* only while the head is read (the first steps) */
+	const uint8_t *head_bytes;
+	const struct config_client *client;
+	char id[REQUEST_ID_BYTES];
+	char traceparent[64];	     /* empty: none */
+	char local_name[NAME_BYTES]; /* of GET /v1/models/NAME; empty: the list */
+	struct buf header_keys;	     /* values of the headers that sticky keys come from */
+	struct jspan header_key[CHAT_KEYS_MAX]; /* into header_keys, as worker.header_names */
+
+	struct body body;
+	struct chat chat;
+	bool usage_asked; /* by the client; grayd always asks */
+	bool stable_only; /* a kind of request that only stable may answer */
+
+	struct live_release *release; /* NULL: not known yet */
+	enum route_pin pin;
+	struct route_decision decision;
+	uint16_t stage_percent;
+	uint64_t revision; /* of the policy that decided */
+
+	struct attempt attempt;
+	enum arm arm; /* that is asked now */
+	uint8_t attempts_done, arm_attempts_done, attempts_sent;
+	bool fell_back, rescued;
+	bool budget_taken; /* the next or present attempt is a retry from the budget */
+	enum outcome fallback_reason;
+	unsigned n_failures;
+	struct failure *failures; /* ATTEMPTS_KEPT of them once the first attempt has failed */
+
+	enum outcome outcome;
+	uint16_t status;		  /* sent to the client; 0: nothing was sent */
+	struct usage usage;		  /* over all attempts */
+	struct money cost;		  /* over all attempts */
+	uint64_t started_us, deadline_us; /* clock_mono_us; deadline 0: not routed yet */
+	uint64_t upstream_us;		  /* spent waiting for providers and backing off, so far */
+	uint64_t backoff_from_us;
+	LIST_ENTRY(request) link;
+	struct request *next_spare;
+
+	/* What follows outlives a request when its memory is used again: the timer stays armed. */
+	struct deadline timer;
+};
+
+/* From the connection. */
+void request_begin(
+    struct conn *c, const struct http_head *head, const uint8_t *bytes, uint64_t now_us);
+/* A piece of the body. -1: the request has ended, with an answer. */
+int request_body(struct request *r, const uint8_t *bytes, size_t n) MUST_CHECK;
+void request_body_whole(struct request *r);
+/* Ends a request whose body goes wrong. */
+void request_refuse(struct request *r, unsigned status, const char *code, const char *text);
+void request_client_left(struct request *r);
+/* The client reads too slowly, or fast enough again. */
+void request_pause(struct request *r, bool pause);
+
+/* From the attempt. */
+void request_attempt_ended(struct request *r);
+/* The deadlines of the attempt have changed. */
+void request_set_timer(struct request *r);
+
+/* From the worker: a rollback. Candidate attempts of rolled-back releases that have not committed
+ * end, and stable is asked at once. */
+void request_rescue_all(struct worker *w);
+/* Ends all that is left when the drain time is over. */
+void request_abort_all(struct worker *w);
+void request_free_spares(struct worker *w);

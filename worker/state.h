@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What one worker process knows: its config, its view of the policy, its connections and
+ * upstreams. One thread, one loop; nothing here is shared with another process but `slot` and the
+ * policy behind `policy`.
+ */
+#pragma once
+
+#include <sys/queue.h>
+
+#include "common/buf.h"
+#include "common/hash.h"
+#include "common/policy.h"
+#include "worker/chat.h"
+#include "worker/deadline.h"
+#include "worker/retry.h"
+#include "worker/worker.h"
+
+#define SCRATCH_BYTES 65536
+
+struct conn;
+struct request;
+struct upstream;
+
+/* One release as this worker serves it. */
+struct live_release {
+	const struct config_release *config;
+	const struct policy_release *policy; /* points into worker.policy.current; never NULL */
+	struct slot_release *tally;
+	uint64_t window_revision;
+	struct hash_key key; /* for the buckets of sticky keys */
+	struct retry_budget budget;
+	struct upstream *upstreams[ARM_COUNT]; /* NULL where the arm is not configured */
+	uint8_t key_index[STICKY_MAX]; /* sticky source -> worker.chat_keys or .header_names */
+	uint32_t active;	       /* requests of it at work in this worker */
+};
+
+struct worker {
+	const struct worker_seed *seed;
+	const struct config *config;
+	struct slot *slot;
+	struct event_base *base;
+	struct policy_reader policy;
+	struct live_release releases[RELEASES_MAX];
+	struct chat_keys chat_keys; /* where sticky keys may come from, over all releases */
+	unsigned n_header_names;
+	const char *header_names[CHAT_KEYS_MAX];
+
+	unsigned n_upstreams;
+	struct upstream *upstreams; /* one a provider, in the order of config.providers */
+
+	struct event listen_event, master_event;
+	struct deadline heartbeat, drain_deadline, accept_pause, log_timer;
+	int listen_set; /* epoll set of the listening sockets, see listener.c */
+	int reserve_fd; /* given up for a moment when descriptors run out */
+	unsigned accepted_in_row;
+	bool accepting, accept_paused; /* paused: for too many connections or too few descriptors */
+	bool draining, master_gone, stop;
+	bool looking; /* inside worker_look_at_policy() */
+
+	LIST_HEAD(, conn) conns;
+	LIST_HEAD(, request) requests; /* routed and not finished */
+	TAILQ_HEAD(, conn) dirty;      /* have output or input to look at before the turn ends */
+	SLIST_HEAD(, conn) dead;       /* freed when the turn ends */
+	unsigned n_conns;
+	struct request *spare_requests;
+	unsigned n_spare_requests;
+
+	uint64_t random[4];	  /* state of worker_random() */
+	struct hash_key auth_key; /* of this process; remembers a connection's client key */
+	time_t date_s;
+	char date[40];			/* "Mon, 23 Nov 2026 13:11:09 GMT", of date_s */
+	struct buf text;		/* error bodies and unescaped keys are built here */
+	uint8_t scratch[SCRATCH_BYTES]; /* bytes just read from a client */
+};
+
+/* Makes the newest policy the one that decides; called before each decision and when the master
+ * says so. Acknowledges it, after the attempts that a rollback ends are ended. */
+void worker_look_at_policy(struct worker *w);
+/* 64 random bits, not for secrets (xoshiro256**, Blackman and Vigna 2018). */
+uint64_t worker_random(struct worker *w);
+/* The time of day as HTTP writes it, made once a second. */
+const char *worker_date(struct worker *w);
