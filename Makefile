@@ -57,7 +57,9 @@ BIN      := $(B)
 endif
 PROGRAMS := $(BIN)/grayd $(BIN)/grayctl $(BIN)/simprovider
 
-all: $(PROGRAMS)
+PAGES    := $(wildcard daemon/*.[1-9] ctl/*.[1-9] tests/simprovider/*.[1-9])
+
+all: $(PROGRAMS) ## grayd, grayctl and simprovider under build/
 
 $(BIN)/grayd: $(B)/daemon/main.o $(DAEMON) $(WORKER) $(COMMON)
 $(BIN)/grayctl: $(B)/ctl/main.o $(CTL) $(COMMON)
@@ -76,5 +78,62 @@ $(B)/%.o: %.c
 
 -include $(shell find build -name '*.d' 2>/dev/null)
 
-.PHONY: all
+# ---- what people type -------------------------------------------------------------------------
+
+run: ## build, then run grayd with two simulated models; CONFIG=path runs that config instead
+	@etc/setup build
+	@$(MAKE) --no-print-directory all
+	@etc/run $(CONFIG)
+
+check: ## install what the tests need, build, run every test; SAN=address,undefined for sanitizers
+	@etc/setup check
+	@$(MAKE) --no-print-directory all $(BIN)/loadgen $(BIN)/unit WERROR=-Werror
+	@GRAYD_BUILD=$(BIN) tests/run
+
+check-long: ## the heavy versions of the tests: fuzzing, many requests, many kills
+	@etc/setup check long
+	@$(MAKE) --no-print-directory all $(BIN)/loadgen $(BIN)/unit WERROR=-Werror
+	@GRAYD_BUILD=$(BIN) tests/run --long
+
+bench: ## processor time a request and a token, beside nginx and HAProxy
+	@etc/setup build
+	@$(MAKE) --no-print-directory all $(BIN)/loadgen
+	@GRAYD_BUILD=$(BIN) tests/bench/run
+
+debug: ## a build for the debugger, under build/debug/
+	@$(MAKE) --no-print-directory all DEBUG=1
+
+lint: ## clang-tidy and cppcheck, where they are installed, and the project's own rules
+	@tests/lint/run
+
+format: ## clang-format over all sources
+	clang-format -i $(shell git ls-files '*.c' '*.h')
+
+install: all ## to $(DESTDIR)$(prefix); programs, man pages, example configs, systemd unit
+	install -d $(DESTDIR)$(prefix)/sbin $(DESTDIR)$(prefix)/bin
+	install -m 755 $(BIN)/grayd $(DESTDIR)$(prefix)/sbin/
+	install -m 755 $(BIN)/grayctl $(BIN)/simprovider $(DESTDIR)$(prefix)/bin/
+	for page in $(PAGES); do \
+	    dir=$(DESTDIR)$(prefix)/share/man/man$${page##*.}; \
+	    install -d $$dir && install -m 644 $$page $$dir/ || exit 1; done
+	install -d $(DESTDIR)$(prefix)/share/doc/grayd
+	install -m 644 README.md LICENSE etc/*.json $(DESTDIR)$(prefix)/share/doc/grayd/
+
+uninstall: ## what install put there
+	rm -f $(DESTDIR)$(prefix)/sbin/grayd $(DESTDIR)$(prefix)/bin/grayctl $(DESTDIR)$(prefix)/bin/simprovider
+	for page in $(PAGES); do \
+	    rm -f $(DESTDIR)$(prefix)/share/man/man$${page##*.}/$${page##*/}; done
+	rm -rf $(DESTDIR)$(prefix)/share/doc/grayd
+
+clean: ## everything under build/
+	rm -rf build
+
+help: ## this list
+	@echo "grayd $(VERSION): releases AI models to real traffic, gradually"
+	@echo
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+	@echo
+	@echo "  make CC=clang, make DEBUG=1, make SAN=address,undefined build beside each other"
+
+.PHONY: all run check check-long bench debug lint format install uninstall clean help
 .DELETE_ON_ERROR:

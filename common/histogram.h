@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Log-linear histograms of microseconds (layout: shm.h). One process records, others add up copies.
- * A quantile is the middle of the bucket that holds it, so below 2^HIST_OCTAVES µs it is wrong by at
- * most 1/32 of the true value, and exact below 16 µs.
+ * A quantile is the middle of the bucket that holds it, so below 2^HIST_OCTAVES µs it is wrong by
+ * at most 1/32 of the true value, and exact below 16 µs.
  */
 #pragma once
 

@@ -21,10 +21,10 @@
 #include "common/clock.h"
 #include "common/mask.h"
 
-#define BUFFER_BYTES   (64u << 10)
-#define DUE_BYTES      (16u << 10)
-#define DUE_US	       (20 * US_PER_MS)
-#define MESSAGE_BYTES  1024 /* of an event; escaped it still fits into a line */
+#define BUFFER_BYTES  (64u << 10)
+#define DUE_BYTES     (16u << 10)
+#define DUE_US	      (20 * US_PER_MS)
+#define MESSAGE_BYTES 1024 /* of an event; escaped it still fits into a line */
 
 enum kind { KIND_FILE, KIND_PIPE, KIND_SOCKET, KIND_MAY_BLOCK };
 
@@ -36,8 +36,9 @@ static struct {
 	char role[32];
 	char buffer[BUFFER_BYTES];
 	size_t start, end; /* what waits; `start` may be in the middle of a line */
-	uint64_t since_us; /* when the oldest of it came, or the last time it could not be written */
-	bool blocked;      /* the last write failed */
+	uint64_t
+	    since_us; /* when the oldest of it came, or the last time it could not be written */
+	bool blocked; /* the last write failed */
 	uint64_t dropped, told; /* lines, ever; how many of them a line in the log has told of */
 } state = { .fd = STDERR_FILENO, .kind = KIND_MAY_BLOCK, .level = LOG_INFO, .role = "master" };
 
@@ -48,7 +49,8 @@ const char *const log_level_names[LOG_LEVEL_COUNT] = {
 	[LOG_DEBUG] = "debug",
 };
 
-/* ---- opening ----------------------------------------------------------------------------------- */
+/* ---- opening -----------------------------------------------------------------------------------
+ */
 
 /* An open file of our own on what `fd` is, without waiting in it; -1 when that is not to be had. */
 static int
@@ -80,8 +82,8 @@ open_path(const char *path, struct err *e)
 	if (strcmp(path, "stderr") == 0)
 		fd = own_stderr();
 	else
-		fd = open(path,
-		    O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0640);
+		fd = open(
+		    path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0640);
 	/* A FIFO that nobody reads yet is none the worse for it. */
 	if (fd < 0 && errno == ENXIO)
 		fd = open(path, O_RDWR | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
@@ -110,7 +112,8 @@ log_adopt(int fd)
 {
 	int old = state.fd;
 
-	/* The rest of a line whose beginning stands in the old log makes no sense in the new one. */
+	/* The rest of a line whose beginning stands in the old log makes no sense in the new one.
+	 */
 	if (state.start > 0 && state.start < state.end && state.buffer[state.start - 1] != '\n') {
 		char *rest = memchr(state.buffer + state.start, '\n', state.end - state.start);
 
@@ -176,7 +179,8 @@ log_close(void)
 	state.path = NULL;
 }
 
-/* ---- writing ----------------------------------------------------------------------------------- */
+/* ---- writing -----------------------------------------------------------------------------------
+ */
 
 /* How much of what waits goes into one write: but for files whole lines of at most PIPE_BUF bytes
  * together, which are taken whole or not at all and no other writer can come between. */
@@ -251,7 +255,8 @@ begin_line(char line[LOG_LINE_MAX], enum log_level level, const char *event)
 
 	clock_iso(clock_wall_us(), now);
 	return (size_t)snprintf(line, LOG_LINE_MAX,
-	    "{\"time\":\"%s\",\"level\":\"%s\",\"role\":\"%s\",\"pid\":%d,\"event\":\"%s\",\"message\":\"",
+	    "{\"time\":\"%s\",\"level\":\"%s\",\"role\":\"%s\",\"pid\":%d,\"event\":\"%s\","
+	    "\"message\":\"",
 	    now, log_level_names[level], state.role, (int)getpid(), event);
 }
 
@@ -265,7 +270,8 @@ tell_of_lost(void)
 	if (state.dropped == state.told || state.end - state.start > BUFFER_BYTES / 2)
 		return;
 	n = begin_line(line, LOG_WARN, "log_lost");
-	n += (size_t)snprintf(line + n, LOG_LINE_MAX - n, "%llu lines were lost before this one\"}\n",
+	n += (size_t)snprintf(line + n, LOG_LINE_MAX - n,
+	    "%llu lines were lost before this one\"}\n",
 	    (unsigned long long)(state.dropped - state.told));
 	if (append(line, n))
 		state.told = state.dropped;
@@ -290,7 +296,8 @@ log_flush(void)
 	}
 }
 
-/* ---- events ------------------------------------------------------------------------------------ */
+/* ---- events ------------------------------------------------------------------------------------
+ */
 
 /* Adds a printable text to a line; returns the line's length. */
 static size_t

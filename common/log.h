@@ -33,7 +33,8 @@ void log_after_fork(const char *role);
 void log_close(void);
 
 bool log_wants(enum log_level level);
-/* One line: time, level, role, pid, event, message. `event` is a word of [a-z_]. Written at once. */
+/* One line: time, level, role, pid, event, message. `event` is a word of [a-z_]. Written at once.
+ */
 void log_event(enum log_level level, const char *event, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* A finished line: one JSON object and '\n', at most LOG_LINE_MAX bytes. Buffered. */
 void log_line(const char *line, size_t n);

@@ -44,7 +44,8 @@ map_and_seal(int fd, struct err *e)
 		err_sys(e, "cannot map the policy memory");
 		return NULL;
 	}
-	if (madvise(region, sizeof(*region), MADV_DONTFORK) == 0 && fcntl(fd, F_ADD_SEALS, seals) == 0)
+	if (madvise(region, sizeof(*region), MADV_DONTFORK) == 0 &&
+	    fcntl(fd, F_ADD_SEALS, seals) == 0)
 		return region;
 	err_sys(e, "cannot seal the policy memory");
 	munmap(region, sizeof(*region));

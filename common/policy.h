@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The policy region: the master publishes whole policies, workers read them. Eight slots are written
- * in turn, each complete with a checksum before one atomic store makes it the valid one, so a
- * writer or reader killed at any instruction leaves nothing that another one could misread. The
+ * The policy region: the master publishes whole policies, workers read them. Eight slots are
+ * written in turn, each complete with a checksum before one atomic store makes it the valid one, so
+ * a writer or reader killed at any instruction leaves nothing that another one could misread. The
  * memory is sealed: beside the one mapping made here nobody can ever map it for writing.
  */
 #pragma once
@@ -12,7 +12,7 @@
 
 /* The master's end. */
 struct policy_store {
-	int fd;                       /* close-on-exec; children map it and close it */
+	int fd;			      /* close-on-exec; children map it and close it */
 	struct policy_region *region; /* writable; not inherited by children */
 };
 
@@ -29,7 +29,8 @@ const struct policy_region *policy_map_readonly(int fd, struct err *e) MUST_CHEC
 struct policy_reader {
 	const struct policy_region *region;
 	struct policy current;
-	uint64_t seen; /* what `published` said at the last refresh, whether or not it could be read */
+	uint64_t
+	    seen; /* what `published` said at the last refresh, whether or not it could be read */
 };
 
 enum policy_read {

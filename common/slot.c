@@ -138,7 +138,8 @@ slot_map_own(int fd, unsigned index, struct err *e)
 	return NULL;
 }
 
-/* ---- is it sane? ------------------------------------------------------------------------------ */
+/* ---- is it sane? ------------------------------------------------------------------------------
+ */
 
 static bool
 all_below(const _Atomic uint64_t *figures, size_t n)
@@ -207,13 +208,15 @@ slot_sane(const struct slots *s, unsigned index)
 	if (!head_sane(slot))
 		return false;
 	for (unsigned i = 0; i < n_releases(slot); i++) {
-		if (retired_release(s, &slot->releases[i]) == NULL || !release_sane(&slot->releases[i]))
+		if (retired_release(s, &slot->releases[i]) == NULL ||
+		    !release_sane(&slot->releases[i]))
 			return false;
 	}
 	return true;
 }
 
-/* ---- folding what a dead worker leaves --------------------------------------------------------- */
+/* ---- folding what a dead worker leaves ---------------------------------------------------------
+ */
 
 static void
 fold_figures(_Atomic uint64_t *into, const _Atomic uint64_t *from, size_t n)
@@ -291,7 +294,8 @@ slot_retire(struct slots *s, unsigned index)
 	return sane;
 }
 
-/* ---- sums ------------------------------------------------------------------------------------- */
+/* ---- sums -------------------------------------------------------------------------------------
+ */
 
 /* What a slot says of a release, and where; NULL: nothing, or nothing sane. Slot 0 is ours. */
 static const struct slot_release *

@@ -15,8 +15,8 @@
 
 /* The master's end. */
 struct slots {
-	int fd;           /* close-on-exec; children map their slot and close it */
-	struct slot *all; /* SLOTS_MAX of them; not inherited by children */
+	int fd;		      /* close-on-exec; children map their slot and close it */
+	struct slot *all;     /* SLOTS_MAX of them; not inherited by children */
 	bool used[SLOTS_MAX]; /* handed out; what a slot says of itself does not count here */
 };
 
@@ -51,7 +51,8 @@ slot_window_begin(struct slot_release *r, uint64_t revision)
 	atomic_store_explicit(&r->window_revision, revision, memory_order_release);
 }
 
-/* ---- sums, for status, stats and metrics ------------------------------------------------------ */
+/* ---- sums, for status, stats and metrics ------------------------------------------------------
+ */
 
 struct arm_totals {
 	uint64_t counters[COUNTER_COUNT];
@@ -69,8 +70,8 @@ struct release_totals {
 /* grayd as a whole. */
 struct overall_totals {
 	uint64_t started, finished, rejected, malformed, connections, log_dropped, bad_policy;
-	uint64_t open;     /* connections now */
-	uint64_t lost;     /* requests that died with their worker */
+	uint64_t open;	   /* connections now */
+	uint64_t lost;	   /* requests that died with their worker */
 	uint64_t restarts; /* workers replaced */
 	unsigned insane;   /* slots in use whose figures were left out */
 };

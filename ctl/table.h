@@ -30,7 +30,7 @@ struct table {
 /* `headers`: one a column, NULL after the last; a leading '>' aligns the column to the right. A
  * table whose headers are all empty prints none. */
 void table_init(struct table *t, const char *const headers[]);
-/* The next cell, from left to right and row by row. Without memory the cell is empty. */
+/* The next cell, from left to right and row by row. Without memory the table loses it. */
 void table_put(struct table *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void table_put_coloured(struct table *t, enum colour colour, const char *fmt, ...)
     PRINTF_LIKE(3, 4);

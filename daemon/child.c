@@ -45,21 +45,36 @@ close_others(int *keep, unsigned n, struct err *e)
 	return 0;
 }
 
+/* Ctrl-C and a service manager may reach every process of grayd at once; children leave only when
+ * the master tells them to, or is gone. */
+static int
+reset_signals(void)
+{
+	static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 };
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
+	sigset_t none;
+
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++) {
+		if (sigaction(ignored[i], &ignore, NULL) != 0)
+			return -1;
+	}
+	sigemptyset(&none);
+	return sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 /* Everything of the master's that a child must not have goes here. */
 static int
 drop_all(const struct master *m, const struct child *c, int master_fd, struct err *e)
 {
 	int keep[KEEP_MAX] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, log_fd(), master_fd };
 	unsigned n = 5;
-	sigset_t none;
 
 	for (unsigned i = 0; c->role->listens && i < m->listeners.n; i++)
 		keep[n++] = m->listeners.all[i].fd;
 	if (close_others(keep, n, e) != 0)
 		return -1;
-	sigemptyset(&none);
-	if (sigprocmask(SIG_SETMASK, &none, NULL) != 0)
-		return err_sys(e, "cannot unblock signals");
+	if (reset_signals() != 0)
+		return err_sys(e, "cannot reset signals");
 	return privilege_drop(&m->identity, e);
 }
 

@@ -566,16 +566,3 @@ control_close(struct master *m)
 	peer_rules_free(&ctl->rules);
 	free(ctl);
 }
-
-void
-control_after_fork(struct master *m)
-{
-	struct control *ctl = m->control;
-
-	if (ctl == NULL)
-		return;
-	for (unsigned i = 0; i < CALLERS_MAX; i++)
-		if (ctl->clients[i] != NULL)
-			close(ctl->clients[i]->fd);
-	close(ctl->socket.fd);
-}

@@ -15,5 +15,3 @@ int control_open(struct master *m, struct err *e) MUST_CHECK;
 /* Drops the clients, closes the socket and removes its file while it is ours. Without m->control:
  * nothing. Call it after transition_end() or before; no callback comes afterwards. */
 void control_close(struct master *m);
-/* In a new child: closes the descriptors, touches neither the file nor the loop. */
-void control_after_fork(struct master *m);

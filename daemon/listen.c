@@ -28,7 +28,8 @@ describe(struct listener *l, const char *configured)
 	snprintf(l->address, sizeof(l->address), "%s", configured);
 	if (getsockname(l->fd, (struct sockaddr *)&bound, &length) != 0)
 		return;
-	if (bound.ss_family == AF_INET && inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host)) != NULL)
+	if (bound.ss_family == AF_INET &&
+	    inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host)) != NULL)
 		snprintf(l->address, sizeof(l->address), "%s:%u", host, ntohs(v4->sin_port));
 	if (bound.ss_family == AF_INET6 &&
 	    inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host)) != NULL)
@@ -69,7 +70,8 @@ remove_stale(const char *path, const struct address *a, struct err *e)
 	if (rc == 0 || errno != ECONNREFUSED)
 		rc = err_set(e, "unix:%s is in use: another process listens there", path);
 	else if (unlink(path) != 0)
-		rc = err_sys(e, "unix:%s: cannot remove the socket that a former process left", path);
+		rc = err_sys(
+		    e, "unix:%s: cannot remove the socket that a former process left", path);
 	else
 		rc = 0;
 	close(fd);

@@ -15,7 +15,7 @@
 struct listener {
 	int fd;
 	char address[160]; /* as bound: the real port stands there where the config said 0 */
-	dev_t device;      /* of a Unix socket's file, to remove it only while it is ours */
+	dev_t device;	   /* of a Unix socket's file, to remove it only while it is ours */
 	ino_t inode;
 };
 

@@ -37,7 +37,7 @@ struct master {
 	struct event_base *base;
 	struct event signal_event;
 	int signal_fd;
-	bool stopping;   /* told to leave; nothing is replaced any more */
+	bool stopping; /* told to leave; nothing is replaced any more */
 	uint64_t generation;
 	uint64_t started_mono_us, started_wall_us;
 	struct identity identity;
@@ -50,9 +50,9 @@ struct master {
 	struct pending_change *pending; /* transition.c: published, not yet acknowledged by all */
 	struct remembered_id remembered[REMEMBERED_IDS]; /* transition.c */
 	unsigned n_remembered;
-	/* control.c's own; NULL: not open. master.c calls control_open(m, e) before the first fork and
-	 * control_close(m) at the end. Children never need to: they close every descriptor they were not
-	 * given, and never touch the master's loop. */
+	/* control.c's own; NULL: not open. master.c calls control_open(m, e) before the first fork
+	 * and control_close(m) at the end. Children never need to: they close every descriptor they
+	 * were not given, and never touch the master's loop. */
 	struct control *control;
 };
 

@@ -39,7 +39,8 @@ find_user(struct identity *id, const char *user, struct err *e)
 	if (pw == NULL && errno != 0)
 		return err_sys(e, "cannot look up the user \"%s\" of the config", user);
 	if (pw == NULL)
-		return err_set(e, "there is no user \"%s\", which the config names as \"user\"", user);
+		return err_set(
+		    e, "there is no user \"%s\", which the config names as \"user\"", user);
 	id->uid = pw->pw_uid;
 	id->gid = pw->pw_gid;
 	return snprintf(id->name, sizeof(id->name), "%s", user) > 0 ? 0 : -1;
@@ -54,20 +55,23 @@ privilege_identity(struct identity *id, const char *user, struct err *e)
 	id->gid = getegid();
 	if (user[0] == '\0') {
 		if (id->change)
-			return err_set(e, "grayd was started as root, so the config must set \"user\": the "
-					  "account that workers run as, not root");
+			return err_set(e,
+			    "grayd was started as root, so the config must set \"user\": the "
+			    "account that workers run as, not root");
 		return 0;
 	}
 	if (id->change) {
 		if (find_user(id, user, e) != 0)
 			return -1;
 		if (id->uid == 0)
-			return err_set(e, "\"user\" must not be root: name the account that workers run as");
+			return err_set(
+			    e, "\"user\" must not be root: name the account that workers run as");
 		return 0;
 	}
 	if (find_user(id, user, e) != 0 || id->uid != geteuid())
 		log_event(LOG_WARN, "user_ignored",
-		    "\"user\" is \"%s\", but grayd was not started as root: all of it runs as uid %u",
+		    "\"user\" is \"%s\", but grayd was not started as root: all of it runs as uid "
+		    "%u",
 		    user, (unsigned)geteuid());
 	id->uid = geteuid();
 	id->gid = getegid();

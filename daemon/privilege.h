@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a process may do. All of grayd: no core, not dumpable (memory holds keys), as many descriptors
- * as allowed. Started as root, the master stays root and every other process becomes `user` for
- * good. Called by the master at start and by each child.
+ * What a process may do. All of grayd: no core, not dumpable (memory holds keys), as many
+ * descriptors as allowed. Started as root, the master stays root and every other process becomes
+ * `user` for good. Called by the master at start and by each child.
  */
 #pragma once
 

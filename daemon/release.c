@@ -14,15 +14,17 @@ struct rule {
 	const char *refusal; /* follows the words "release NAME "; NULL: legal */
 };
 
-#define STEPS	   { STATE_STEP, NULL }
-#define ROLLS_BACK { STATE_ROLLED_BACK, NULL }
+/* clang-format off */
+#define STEPS         { STATE_STEP, NULL }
+#define ROLLS_BACK    { STATE_ROLLED_BACK, NULL }
 #define REFUSED(text) { STATE_COUNT, text }
+/* clang-format on */
 
 static const char asking[] = "waits for its providers to name their models: try again when that is "
 			     "over, or use rollback";
-static const char taken_over[] =
-    "is done, the candidate has taken over: only rollback leaves this state, or a config that makes "
-    "the candidate the new stable model";
+static const char taken_over[] = "is done, the candidate has taken over: only rollback leaves this "
+				 "state, or a config that makes "
+				 "the candidate the new stable model";
 static const char stays_back[] =
     "was rolled back and stays on stable: this version of grayd begins a new rollout only after "
     "grayd itself was restarted";
@@ -87,7 +89,8 @@ refuse_stage(const struct release_case *c, struct release_ruling *r)
 
 	if (c->share_bp == 0) {
 		snprintf(r->text, sizeof(r->text),
-		    "has no stage 0: to stop the rollout use rollback, to pause its traffic use weight 0");
+		    "has no stage 0: to stop the rollout use rollback, to pause its traffic use "
+		    "weight 0");
 		return;
 	}
 	n = (size_t)snprintf(r->text, sizeof(r->text), "has no such stage: its plan has");

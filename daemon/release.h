@@ -25,9 +25,10 @@ struct release_case {
 struct release_ruling {
 	bool legal;
 	enum release_state state; /* afterwards */
-	uint16_t share_bp;        /* afterwards */
-	uint16_t stage_percent;   /* afterwards; with `weight` the share, rounded */
-	char text[256]; /* why not, and what would work instead; follows "release NAME "; empty when legal */
+	uint16_t share_bp;	  /* afterwards */
+	uint16_t stage_percent;	  /* afterwards; with `weight` the share, rounded */
+	char text[256]; /* why not, and what would work instead; follows "release NAME "; empty when
+			   legal */
 };
 
 void release_decide(const struct release_case *c, struct release_ruling *r);

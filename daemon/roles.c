@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The kinds of children, in one table: name, what runs in the child, how many, what it gets. What a
- * role runs sees the master's memory as it was at the fork; it must use nothing of it but the config
- * and what it was seeded with.
+ * role runs sees the master's memory as it was at the fork; it must use nothing of it but the
+ * config and what it was seeded with.
  */
 #include "daemon/roles.h"
 

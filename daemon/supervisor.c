@@ -7,6 +7,7 @@
 #include "daemon/supervisor.h"
 
 #include <errno.h>
+#include <event2/event.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,11 +22,11 @@
 #include "worker/worker.h"
 
 #define TICK_US		 (100 * US_PER_MS)
-#define GAP_US		 (1 * US_PER_S)  /* ticks further apart: the master itself was stopped */
-#define SILENT_US	 (2 * US_PER_S)  /* without a heartbeat */
+#define GAP_US		 (1 * US_PER_S)	 /* ticks further apart: the master itself was stopped */
+#define SILENT_US	 (2 * US_PER_S)	 /* without a heartbeat */
 #define SILENT_START_US	 (10 * US_PER_S) /* the same for one that has not yet begun to serve */
-#define ABORT_US	 (1 * US_PER_S)  /* from SIGABRT to SIGKILL */
-#define CLOSED_US	 (5 * US_PER_S)  /* from the end of its pair to its own end */
+#define ABORT_US	 (1 * US_PER_S)	 /* from SIGABRT to SIGKILL */
+#define CLOSED_US	 (5 * US_PER_S)	 /* from the end of its pair to its own end */
 #define MESSAGES_AT_ONCE 64
 
 const char *const child_state_names[] = {
@@ -48,7 +49,8 @@ supervisor_delay_ms(unsigned failures)
 	return delay < RESPAWN_DELAY_MAX_MS ? delay : RESPAWN_DELAY_MAX_MS;
 }
 
-/* ---- talking ----------------------------------------------------------------------------------- */
+/* ---- talking -----------------------------------------------------------------------------------
+ */
 
 void
 supervisor_tell(struct child *c, char message, int pass_fd)
@@ -123,7 +125,8 @@ on_child_message(evutil_socket_t fd, short what, void *arg)
 		transition_check(c->master);
 }
 
-/* ---- starting ---------------------------------------------------------------------------------- */
+/* ---- starting ----------------------------------------------------------------------------------
+ */
 
 /* Its end of the pair, of which the other one is now c->fd; -1: it cannot be had. */
 static int
@@ -203,8 +206,7 @@ start_child(struct master *m, struct child *c)
 		close(theirs);
 }
 
-static void
-on_tick(evutil_socket_t fd, short what, void *arg);
+static void on_tick(evutil_socket_t fd, short what, void *arg);
 
 int
 supervisor_start(struct master *m, struct err *e)
@@ -234,7 +236,8 @@ supervisor_start(struct master *m, struct err *e)
 	return 0;
 }
 
-/* ---- ending ------------------------------------------------------------------------------------ */
+/* ---- ending ------------------------------------------------------------------------------------
+ */
 
 static void
 log_end(const struct child *c, int status, uint64_t lost, bool sane)
@@ -338,7 +341,8 @@ supervisor_end(struct master *m)
 		event_del(&s->tick);
 }
 
-/* ---- watching ---------------------------------------------------------------------------------- */
+/* ---- watching ----------------------------------------------------------------------------------
+ */
 
 /* How long a child has been silent, the master's own absence not counted. */
 static uint64_t
@@ -369,9 +373,9 @@ watch_child(struct master *m, struct child *c, uint64_t now)
 		supervisor_kill(c);
 	if (c->slot == 0 || c->aborted_us != 0 || c->killed || silent_us(m, c, now) < limit)
 		return;
-	log_event(LOG_WARN, "child_hangs", "%s %u (pid %d) gave no sign of life for %llu ms: aborted",
-	    c->role->name, c->index, (int)c->pid,
-	    (unsigned long long)silent_us(m, c, now) / US_PER_MS);
+	log_event(LOG_WARN, "child_hangs",
+	    "%s %u (pid %d) gave no sign of life for %llu ms: aborted", c->role->name, c->index,
+	    (int)c->pid, (unsigned long long)silent_us(m, c, now) / US_PER_MS);
 	c->aborted_us = now;
 	kill(c->pid, SIGABRT);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Starts, watches and replaces the children of the master. Forks happen here only, from the master's
- * main thread, and what a child must not have is dropped in one function. A child has a socket pair
- * with the master; its end closing is how either notices the other's death.
+ * Starts, watches and replaces the children of the master. Forks happen here only, from the
+ * master's main thread, and what a child must not have is dropped in one function. A child has a
+ * socket pair with the master; its end closing is how either notices the other's death.
  */
 #pragma once
 
@@ -17,9 +17,9 @@ struct child;
 
 /* What a child has beside what it inherits as ordinary memory. */
 struct child_seed {
-	int master_fd;                      /* its end of the pair, non-blocking */
+	int master_fd;			    /* its end of the pair, non-blocking */
 	const struct policy_region *policy; /* read-only; NULL without a slot */
-	struct slot *slot;                  /* its own; NULL without one */
+	struct slot *slot;		    /* its own; NULL without one */
 };
 
 /* A kind of child: one row of the table in roles.c. */
@@ -33,13 +33,13 @@ struct role {
 	bool respawn;  /* replace it when it ends */
 };
 
-#define CHILDREN_MAX (SLOTS_MAX - 1)
-#define RESPAWN_RESET_US (60 * 1000000ull) /* a life this long forgives all failures before it */
+#define CHILDREN_MAX	     (SLOTS_MAX - 1)
+#define RESPAWN_RESET_US     (60 * 1000000ull) /* a life this long forgives all failures before it */
 #define RESPAWN_DELAY_MAX_MS 10000
 
 enum child_state {
-	CHILD_NONE,     /* the entry is not used */
-	CHILD_WAITING,  /* to be started at start_at_us */
+	CHILD_NONE,	/* the entry is not used */
+	CHILD_WAITING,	/* to be started at start_at_us */
 	CHILD_STARTING, /* forked, not ready yet */
 	CHILD_READY,
 	CHILD_DRAINING, /* told to leave */
@@ -49,18 +49,18 @@ extern const char *const child_state_names[];
 struct child {
 	enum child_state state;
 	const struct role *role;
-	unsigned index;       /* 0 .. count - 1 of its role and generation; stays when it is replaced */
+	unsigned index; /* 0 .. count - 1 of its role and generation; stays when it is replaced */
 	uint64_t generation;
-	pid_t pid;            /* 0 unless it lives */
-	int fd;               /* the master's end of the pair; -1: none */
-	unsigned slot;        /* number of its slot; 0: none */
+	pid_t pid;	      /* 0 unless it lives */
+	int fd;		      /* the master's end of the pair; -1: none */
+	unsigned slot;	      /* number of its slot; 0: none */
 	uint64_t started_us;  /* clock_mono_us() of its fork */
 	uint64_t start_at_us; /* CHILD_WAITING: not before */
 	unsigned failures;    /* ends since it last lived for a minute */
 	uint64_t restarts;    /* times it was replaced */
 	uint64_t closed_us;   /* when it closed its end; 0: it has not */
 	uint64_t aborted_us;  /* when the watchdog sent SIGABRT; 0: it has not */
-	bool killed;          /* SIGKILL was sent */
+	bool killed;	      /* SIGKILL was sent */
 	struct event event;   /* fd readable */
 	struct master *master;
 };
@@ -80,7 +80,8 @@ child_alive(const struct child *c)
 	return c->pid != 0;
 }
 
-/* Prepares one entry for each child of the roles table and starts them. -1: the loop has no room. */
+/* Prepares one entry for each child of the roles table and starts them. -1: the loop has no room.
+ */
 int supervisor_start(struct master *m, struct err *e) MUST_CHECK;
 /* Reaps what has ended; called for SIGCHLD. */
 void supervisor_reap(struct master *m);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The one door for change: legal? -> publish -> wake the workers -> wait until each of them has
- * acknowledged. Only transition.c publishes policies; whoever wants a change (operator, guard, plan)
- * calls transition_apply(). Master process, main loop.
+ * acknowledged. Only transition.c publishes policies; whoever wants a change (operator, guard,
+ * plan) calls transition_apply(). Master process, main loop.
  */
 #pragma once
 
@@ -20,23 +20,24 @@ struct actor {
 /* What somebody asks for. All strings are borrowed for the call only. */
 struct change {
 	enum release_command command;
-	const char *release;    /* its public name; NULL: every release (rollback only) */
-	uint32_t share_bp;      /* for stage and weight: 0..10000 */
+	const char *release; /* its public name; NULL: every release (rollback only) */
+	uint32_t share_bp;   /* for stage and weight: 0..10000 */
 	struct actor actor;
-	const char *reason;     /* NULL: none given */
-	uint64_t if_revision;   /* only if the release still has this revision; 0: whatever it has */
-	const char *request_id; /* the same id again repeats nothing and gets the same revision; NULL: none */
-	uint64_t received_us;   /* clock_mono_us() when the command was read; for the receipt */
+	const char *reason;   /* NULL: none given */
+	uint64_t if_revision; /* only if the release still has this revision; 0: whatever it has */
+	const char *request_id; /* the same id again repeats nothing and gets the same revision;
+				   NULL: none */
+	uint64_t received_us;	/* clock_mono_us() when the command was read; for the receipt */
 };
 
 /* Proof that a change holds in every worker. */
 struct receipt {
-	uint64_t revision;          /* the policy's; the release's own is the same if it changed */
-	bool changed;               /* false: it was so already, nothing was published */
-	uint64_t publish_us;        /* from the command to the publish */
-	uint64_t acknowledge_us;    /* from the publish to the last acknowledgement */
-	unsigned acknowledged;      /* workers that did */
-	unsigned killed;            /* workers killed since they did not, in time, for a rollback */
+	uint64_t revision;	 /* the policy's; the release's own is the same if it changed */
+	bool changed;		 /* false: it was so already, nothing was published */
+	uint64_t publish_us;	 /* from the command to the publish */
+	uint64_t acknowledge_us; /* from the publish to the last acknowledgement */
+	unsigned acknowledged;	 /* workers that did */
+	unsigned killed;	 /* workers killed since they did not, in time */
 	uint64_t candidate_in_flight; /* requests on the candidate at the moment of the publish */
 };
 

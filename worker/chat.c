@@ -158,7 +158,7 @@ read_response_format(struct scan *scan, const struct value *v)
 
 	if (find_child(scan->body, v, "type", &type) > 0)
 		scan->chat->wants_json = string_is(scan->body, &type, "json_object") ||
-		    string_is(scan->body, &type, "json_schema");
+					 string_is(scan->body, &type, "json_schema");
 	return 0;
 }
 
@@ -172,7 +172,8 @@ read_bond(struct scan *scan, const struct value *v)
 
 static const struct member {
 	const char *name;
-	int (*read)(struct scan *scan, const struct value *v); /* NULL: only its being unique counts */
+	int (*read)(
+	    struct scan *scan, const struct value *v); /* NULL: only its being unique counts */
 } members[] = {
 	{ "model", read_model },
 	{ "stream", read_stream },
@@ -210,7 +211,8 @@ read_key(struct scan *scan, unsigned i, const struct value *member)
 	return 0;
 }
 
-/* Which rows of both tables the name just read belongs to. -1: one of them had its member before. */
+/* Which rows of both tables the name just read belongs to. -1: one of them had its member before.
+ */
 static int
 match_name(struct scan *scan, const struct jscan *s, uint32_t *in_members, uint32_t *in_keys)
 {
@@ -251,7 +253,8 @@ read_member(struct scan *scan, struct jscan *s)
 	if (!read_value(s, &v))
 		return fail_json(scan, s);
 	for (unsigned i = 0; i < N_MEMBERS; i++)
-		if ((in_members >> i & 1) && members[i].read != NULL && members[i].read(scan, &v) != 0)
+		if ((in_members >> i & 1) && members[i].read != NULL &&
+		    members[i].read(scan, &v) != 0)
 			return -1;
 	for (unsigned i = 0; i < scan->keys->n; i++)
 		if ((in_keys >> i & 1) && read_key(scan, i, &v) != 0)

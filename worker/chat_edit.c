@@ -105,7 +105,8 @@ ask(struct chat *c, struct body *b)
 	else if (body_bytes(b)[options->off] == 'n') /* null */
 		rc = replace(c, b, *options, ASKED_OBJECT, strlen(ASKED_OBJECT));
 	else
-		rc = insert(c, b, options->off + 1, is_empty_object(b, *options) ? ASKED : ASKED ",");
+		rc = insert(
+		    c, b, options->off + 1, is_empty_object(b, *options) ? ASKED : ASKED ",");
 	if (rc == 0)
 		c->include_usage = (struct jspan){ options->off + 1 + strlen(USAGE_NAME), 4 };
 	return rc;

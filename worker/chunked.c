@@ -73,7 +73,7 @@ on_size(struct chunked *c, uint8_t byte)
 		if (c->digits == CHUNKED_SIZE_DIGITS_MAX)
 			return fail(c, "chunk size too long");
 		c->digits++;
-		c->left = c->left << 4 | (uint32_t)value;
+		c->size = c->size << 4 | (uint32_t)value;
 		return true;
 	}
 	if (c->digits == 0)
@@ -103,6 +103,8 @@ on_size_lf(struct chunked *c, uint8_t byte)
 {
 	if (byte != '\n')
 		return fail(c, "CR without LF");
+	c->left = c->size;
+	c->size = 0;
 	c->digits = 0;
 	c->dropped = 0;
 	return enter(c, c->left > 0 ? DATA : TRAILER);

@@ -15,7 +15,7 @@ enum expect {
 	EXPECT_VALUE,
 	EXPECT_FIRST_VALUE, /* or the array's end */
 	EXPECT_FIRST_KEY,   /* or the object's end */
-	EXPECT_COMMA,       /* or the end of the container */
+	EXPECT_COMMA,	    /* or the end of the container */
 	EXPECT_END,
 	EXPECT_NOTHING, /* failed */
 };
@@ -280,7 +280,7 @@ jscan_skip(struct jscan *s, enum jtok first, struct jspan *whole)
 	size_t begin = s->span.off - quoted;
 
 	assert(first != JTOK_END && first != JTOK_KEY && first != JTOK_OBJECT_END &&
-	    first != JTOK_ARRAY_END);
+	       first != JTOK_ARRAY_END);
 	if (first == JTOK_ERROR)
 		return false;
 	if (first == JTOK_OBJECT || first == JTOK_ARRAY) {

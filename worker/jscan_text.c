@@ -26,7 +26,8 @@ hex4(const uint8_t *p)
 	uint32_t value = 0;
 
 	for (unsigned i = 0; i < 4; i++)
-		value = value << 4 | (uint32_t)(p[i] <= '9' ? p[i] - '0' : (p[i] | 0x20) - 'a' + 10);
+		value =
+		    value << 4 | (uint32_t)(p[i] <= '9' ? p[i] - '0' : (p[i] | 0x20) - 'a' + 10);
 	return value;
 }
 

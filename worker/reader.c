@@ -21,7 +21,7 @@ find_field(const struct reader *r, const struct reader_field *fields)
 			if (jscan_equals(s, fields->name))
 				return fields;
 		} else if (fields->name_len == s->span.len &&
-		    memcmp(fields->name, s->text + s->span.off, s->span.len) == 0) {
+			   memcmp(fields->name, s->text + s->span.off, s->span.len) == 0) {
 			return fields;
 		}
 	}
@@ -67,7 +67,6 @@ reader_array(struct reader *r, enum jtok first, reader_fn *element)
 bool
 reader_some(struct reader *r, enum jtok first, bool *some)
 {
-	size_t begin = r->scan.pos;
 	unsigned depth = r->scan.depth;
 	enum jtok tok;
 
@@ -75,7 +74,7 @@ reader_some(struct reader *r, enum jtok first, bool *some)
 	if (first != JTOK_ARRAY && first != JTOK_OBJECT)
 		return reader_skip(r, first);
 	tok = jscan_next(&r->scan);
-	*some = tok != JTOK_ARRAY_END && tok != JTOK_OBJECT_END && r->scan.pos > begin;
+	*some = tok != JTOK_ARRAY_END && tok != JTOK_OBJECT_END;
 	while (tok != JTOK_ERROR && r->scan.depth >= depth)
 		tok = jscan_next(&r->scan);
 	return tok != JTOK_ERROR;
@@ -89,15 +88,20 @@ reader_uint(struct reader *r, enum jtok first, uint64_t *out, bool *ok)
 }
 
 void
-reader_text(const struct reader *r, char *out, size_t cap)
+reader_text(const struct reader *r, struct jspan span, char *out, size_t cap)
 {
-	struct jspan span = r->scan.span;
 	char plain[TEXT_BYTES], line[TEXT_BYTES];
 	size_t n = jscan_unescape_part(r->scan.text, &span, (uint8_t *)plain, sizeof(plain));
 
 	n = mask_printable(line, sizeof(line), plain, n);
 	n = mask_secrets(line, n);
 	mask_printable(out, cap, line, n);
+}
+
+bool
+reader_is(const struct reader *r, enum jtok tok, const char *text)
+{
+	return tok == JTOK_STRING && jscan_equals(&r->scan, text);
 }
 
 bool
@@ -108,5 +112,5 @@ reader_run(struct reader *r, const void *text, size_t n, const struct reader_fie
 	jscan_init(&r->scan, text, n);
 	tok = jscan_next(&r->scan);
 	return tok == JTOK_OBJECT && reader_object(r, tok, fields) &&
-	    jscan_next(&r->scan) == JTOK_END;
+	       jscan_next(&r->scan) == JTOK_END;
 }

@@ -25,18 +25,18 @@ struct reader_field {
 	reader_fn *read;
 };
 
-#define READER_FIELD(name, read)                                                                   \
-	{                                                                                          \
-		name, sizeof(name) - 1, read                                                       \
+#define READER_FIELD(name, read)             \
+	{                                    \
+		name, sizeof(name) - 1, read \
 	}
-#define READER_END                                                                                 \
-	{                                                                                          \
-		NULL, 0, NULL                                                                      \
+#define READER_END            \
+	{                     \
+		NULL, 0, NULL \
 	}
 
 /* Reads a whole text that is one object. False: it is not, or is not JSON. */
-bool reader_run(struct reader *r, const void *text, size_t n, const struct reader_field *fields)
-    MUST_CHECK;
+bool reader_run(
+    struct reader *r, const void *text, size_t n, const struct reader_field *fields) MUST_CHECK;
 /* Takes a value by a table when it is an object, else passes over it. */
 bool reader_object(struct reader *r, enum jtok first, const struct reader_field *fields);
 /* Takes each element of an array by `element`; passes over any other value. */
@@ -48,5 +48,7 @@ bool reader_skip(struct reader *r, enum jtok first);
 /* Reads a whole number into *out; any other value leaves it as it is and returns *ok = false. */
 bool reader_uint(struct reader *r, enum jtok first, uint64_t *out, bool *ok);
 
-/* The text of the string just returned, as one printable line with keys masked, cut to fit. */
-void reader_text(const struct reader *r, char *out, size_t cap);
+/* The text of a span as one printable line with keys masked, cut to fit. */
+void reader_text(const struct reader *r, struct jspan span, char *out, size_t cap);
+/* Whether the value just returned is this string. */
+bool reader_is(const struct reader *r, enum jtok tok, const char *text);

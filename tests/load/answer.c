@@ -5,9 +5,9 @@
 #include <string.h>
 #include <strings.h>
 
-#define CHUNK_LINE_MAX 4096
+#define CHUNK_LINE_MAX	 4096
 #define CHUNK_DIGITS_MAX 8
-#define AFTER_CR 100
+#define AFTER_CR	 100
 
 const char *const verdict_names[VERDICT_COUNT] = {
 #define VERDICT(id, name, text) [VERDICT_##id] = name,
@@ -102,7 +102,8 @@ on_header(struct answer *a, struct text name, struct text value)
 	if (text_is(name, "connection") && text_is(value, "close"))
 		a->keep_alive = false;
 	if (text_is(name, "content-type"))
-		a->is_stream = value.len >= 17 && strncasecmp(value.at, "text/event-stream", 17) == 0;
+		a->is_stream =
+		    value.len >= 17 && strncasecmp(value.at, "text/event-stream", 17) == 0;
 	if (name.len < 2 || (name.at[0] | 0x20) != 'x')
 		return 0;
 	for (i = 0; i < sizeof(kept_headers) / sizeof(kept_headers[0]); i++) {
@@ -117,7 +118,8 @@ on_status_line(struct answer *a, struct text line)
 {
 	const char *p = line.at;
 
-	if (line.len < 12 || memcmp(p, "HTTP/1.", 7) != 0 || (p[7] != '0' && p[7] != '1') || p[8] != ' ')
+	if (line.len < 12 || memcmp(p, "HTTP/1.", 7) != 0 || (p[7] != '0' && p[7] != '1') ||
+	    p[8] != ' ')
 		return -1;
 	if (p[9] < '1' || p[9] > '9' || p[10] < '0' || p[10] > '9' || p[11] < '0' || p[11] > '9')
 		return -1;

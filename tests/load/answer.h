@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Reads one HTTP answer: a pure state machine over bytes, in any pieces, used by every connection of
- * the load generator. It finds where the answer ends (Content-Length, chunked, or the close of the
- * connection), keeps what the log wants to know, and judges whether the answer was complete.
+ * Reads one HTTP answer: a pure state machine over bytes, in any pieces, used by every connection
+ * of the load generator. It finds where the answer ends (Content-Length, chunked, or the close of
+ * the connection), keeps what the log wants to know, and judges whether the answer was complete.
  */
 #pragma once
 
@@ -25,7 +25,7 @@ extern const char *const verdict_names[VERDICT_COUNT];
 
 enum answer_state {
 	ANSWER_HEAD,
-	ANSWER_LENGTH,     /* a body of known length */
+	ANSWER_LENGTH,	   /* a body of known length */
 	ANSWER_CHUNK_SIZE, /* inside the line of a chunk's size */
 	ANSWER_CHUNK_DATA,
 	ANSWER_CHUNK_END, /* CR LF behind the data */
@@ -35,8 +35,8 @@ enum answer_state {
 	ANSWER_BAD,
 };
 
-#define ANSWER_HEAD_MAX   65536
-#define ANSWER_FIELD      64
+#define ANSWER_HEAD_MAX	  65536
+#define ANSWER_FIELD	  64
 #define ANSWER_HASH_BYTES 32
 
 struct answer {

@@ -113,9 +113,7 @@ on_line(struct sse_end *s)
 		len--;
 	s->kept = 0;
 	switch (kind_of_line(s->line, len)) {
-	case LINE_DATA:
-		s->events++;
-		break;
+	case LINE_DATA: s->events++; break;
 	case LINE_END: s->ended = true; break;
 	case LINE_ERROR: s->error = true; break;
 	case LINE_OTHER: break;

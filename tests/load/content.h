@@ -25,8 +25,8 @@ bool json_ended(const struct json_end *j);
 struct sse_end {
 	char line[SSE_LINE_KEPT];
 	uint8_t kept;
-	bool ended; /* an end marker came */
-	bool error; /* an error event came */
+	bool ended;	 /* an end marker came */
+	bool error;	 /* an error event came */
 	uint32_t events; /* data lines, without end markers and errors */
 };
 

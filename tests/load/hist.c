@@ -12,7 +12,8 @@ bucket_of(uint64_t value)
 	if (value >> HIST_TOP_BIT != 0)
 		return HIST_SIZE - 1;
 	top = 63 - (unsigned)__builtin_clzll(value) - HIST_FINE_BITS;
-	return ((top + 1) << HIST_FINE_BITS) + (unsigned)((value >> top) & ((1 << HIST_FINE_BITS) - 1));
+	return ((top + 1) << HIST_FINE_BITS) +
+	       (unsigned)((value >> top) & ((1 << HIST_FINE_BITS) - 1));
 }
 
 /* The middle of a bucket. */
@@ -24,7 +25,8 @@ value_of(unsigned bucket)
 
 	if (top == 0)
 		return fine;
-	return ((((uint64_t)1 << HIST_FINE_BITS) + fine) << (top - 1)) + ((uint64_t)1 << (top - 1)) / 2;
+	return ((((uint64_t)1 << HIST_FINE_BITS) + fine) << (top - 1)) +
+	       ((uint64_t)1 << (top - 1)) / 2;
 }
 
 void

@@ -30,36 +30,60 @@ static int read_watch(struct options *o, const char *value, struct err *e);
 #define AT(member) offsetof(struct options, member)
 
 static const struct option options[] = {
-	{ "url", "u", KIND_STRING, AT(url), 0, 0, "URL", "http://HOST:PORT[/path] or unix:/path; loopback only", NULL },
-	{ "path", NULL, KIND_STRING, AT(path), 0, 0, "PATH", "request path where the URL names none", NULL },
-	{ "connections", "c", KIND_COUNT, AT(connections), 1, 20000, "N", "connections; with -r at most so many", NULL },
-	{ "requests", "n", KIND_COUNT, AT(requests), 1, 100000000, "N", "stop after N requests", NULL },
-	{ "duration", "d", KIND_SECONDS, AT(duration_us), 0, 86400, "SECONDS", "stop after so long (behind the warm-up)", NULL },
-	{ "warmup", NULL, KIND_SECONDS, AT(warmup_us), 0, 3600, "SECONDS", "before latency and --watch are measured", NULL },
+	{ "url", "u", KIND_STRING, AT(url), 0, 0, "URL",
+	    "http://HOST:PORT[/path] or unix:/path; loopback only", NULL },
+	{ "path", NULL, KIND_STRING, AT(path), 0, 0, "PATH",
+	    "request path where the URL names none", NULL },
+	{ "connections", "c", KIND_COUNT, AT(connections), 1, 20000, "N",
+	    "connections; with -r at most so many", NULL },
+	{ "requests", "n", KIND_COUNT, AT(requests), 1, 100000000, "N", "stop after N requests",
+	    NULL },
+	{ "duration", "d", KIND_SECONDS, AT(duration_us), 0, 86400, "SECONDS",
+	    "stop after so long (behind the warm-up)", NULL },
+	{ "warmup", NULL, KIND_SECONDS, AT(warmup_us), 0, 3600, "SECONDS",
+	    "before latency and --watch are measured", NULL },
 	{ "rate", "r", KIND_RATE, AT(rate), 0, 0, "RATE", "open loop: requests a second", NULL },
-	{ "poisson", NULL, KIND_FLAG, AT(poisson), 0, 0, NULL, "random arrivals instead of even ones", NULL },
+	{ "poisson", NULL, KIND_FLAG, AT(poisson), 0, 0, NULL,
+	    "random arrivals instead of even ones", NULL },
 	{ "seed", NULL, KIND_COUNT, AT(seed), 1, UINT64_MAX, "N", "of the random arrivals", NULL },
-	{ "streams", NULL, KIND_COUNT, AT(streams), 1, 20000, "N", "keep N streams open, count events and gaps", NULL },
-	{ "ramp-ms", NULL, KIND_MS, AT(ramp_us), 0, 600000, "MS", "open the connections spread over so long", NULL },
-	{ "timeout", NULL, KIND_SECONDS, AT(timeout_us), 0, 86400, "SECONDS", "for one request", NULL },
-	{ "drain", NULL, KIND_SECONDS, AT(drain_us), 0, 3600, "SECONDS", "at the end, wait so long for answers", NULL },
-	{ "close", NULL, KIND_FLAG, AT(close_each), 0, 0, NULL, "a connection for each request", NULL },
+	{ "streams", NULL, KIND_COUNT, AT(streams), 1, 20000, "N",
+	    "keep N streams open, count events and gaps", NULL },
+	{ "ramp-ms", NULL, KIND_MS, AT(ramp_us), 0, 600000, "MS",
+	    "open the connections spread over so long", NULL },
+	{ "timeout", NULL, KIND_SECONDS, AT(timeout_us), 0, 86400, "SECONDS", "for one request",
+	    NULL },
+	{ "drain", NULL, KIND_SECONDS, AT(drain_us), 0, 3600, "SECONDS",
+	    "at the end, wait so long for answers", NULL },
+	{ "close", NULL, KIND_FLAG, AT(close_each), 0, 0, NULL, "a connection for each request",
+	    NULL },
 	{ "model", "m", KIND_STRING, AT(model), 0, 0, "NAME", "model asked for", NULL },
-	{ "body-bytes", "b", KIND_COUNT, AT(body_bytes), 0, 64 << 20, "N", "pad the prompt so that the body has N bytes", NULL },
-	{ "body-file", NULL, KIND_STRING, AT(body_file), 0, 0, "FILE", "send this body as it is", NULL },
+	{ "body-bytes", "b", KIND_COUNT, AT(body_bytes), 0, 64 << 20, "N",
+	    "pad the prompt so that the body has N bytes", NULL },
+	{ "body-file", NULL, KIND_STRING, AT(body_file), 0, 0, "FILE", "send this body as it is",
+	    NULL },
 	{ "stream", "s", KIND_FLAG, AT(stream), 0, 0, NULL, "ask for a stream", NULL },
-	{ "key-count", "k", KIND_COUNT, AT(key_count), 0, 100000000, "N", "\"user\" in turn PREFIX0..PREFIX(N-1); 0: none", NULL },
+	{ "key-count", "k", KIND_COUNT, AT(key_count), 0, 100000000, "N",
+	    "\"user\" in turn PREFIX0..PREFIX(N-1); 0: none", NULL },
 	{ "key-prefix", NULL, KIND_STRING, AT(key_prefix), 0, 0, "PREFIX", "of those keys", NULL },
-	{ "id-prefix", NULL, KIND_STRING, AT(id_prefix), 0, 0, "PREFIX", "of x-request-id, a number follows", NULL },
-	{ "header", "H", KIND_OTHER, 0, 0, 0, "'NAME: VALUE'", "one more request header", read_header },
-	{ "abort-after", NULL, KIND_OTHER, 0, 0, 0, "WHEN", "leave: head-sent, sent, first-byte, chunks:N or ms:N", read_leave_when },
-	{ "abort-how", NULL, KIND_OTHER, 0, 0, 0, "HOW", "fin, rst, half (stop sending) or silent (stop reading)", read_leave_how },
-	{ "abort-every", NULL, KIND_COUNT, AT(leave_every), 1, 1000000, "N", "leave only each N-th request", NULL },
-	{ "watch", "w", KIND_OTHER, 0, 0, 0, "PID", "measure this process (repeatable)", read_watch },
-	{ "log", "l", KIND_STRING, AT(log_path), 0, 0, "FILE", "a line a request: CSV, or JSON if FILE ends in json", NULL },
+	{ "id-prefix", NULL, KIND_STRING, AT(id_prefix), 0, 0, "PREFIX",
+	    "of x-request-id, a number follows", NULL },
+	{ "header", "H", KIND_OTHER, 0, 0, 0, "'NAME: VALUE'", "one more request header",
+	    read_header },
+	{ "abort-after", NULL, KIND_OTHER, 0, 0, 0, "WHEN",
+	    "leave: head-sent, sent, first-byte, chunks:N or ms:N", read_leave_when },
+	{ "abort-how", NULL, KIND_OTHER, 0, 0, 0, "HOW",
+	    "fin, rst, half (stop sending) or silent (stop reading)", read_leave_how },
+	{ "abort-every", NULL, KIND_COUNT, AT(leave_every), 1, 1000000, "N",
+	    "leave only each N-th request", NULL },
+	{ "watch", "w", KIND_OTHER, 0, 0, 0, "PID", "measure this process (repeatable)",
+	    read_watch },
+	{ "log", "l", KIND_STRING, AT(log_path), 0, 0, "FILE",
+	    "a line a request: CSV, or JSON if FILE ends in json", NULL },
 	{ "json", "j", KIND_FLAG, AT(json), 0, 0, NULL, "the summary as JSON", NULL },
-	{ "strict", NULL, KIND_FLAG, AT(strict), 0, 0, NULL, "exit 1 unless every request ended ok", NULL },
-	{ "self-test", NULL, KIND_FLAG, AT(self_test), 0, 0, NULL, "check the reader of answers and exit", NULL },
+	{ "strict", NULL, KIND_FLAG, AT(strict), 0, 0, NULL, "exit 1 unless every request ended ok",
+	    NULL },
+	{ "self-test", NULL, KIND_FLAG, AT(self_test), 0, 0, NULL,
+	    "check the reader of answers and exit", NULL },
 	{ "help", "h", KIND_FLAG, AT(help), 0, 0, NULL, "this text", NULL },
 };
 
@@ -107,13 +131,15 @@ read_leave_when(struct options *o, const char *value, struct err *e)
 
 	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		len = strlen(words[i].word);
-		if (words[i].counted ? strncmp(value, words[i].word, len) : strcmp(value, words[i].word))
+		if (words[i].counted ? strncmp(value, words[i].word, len)
+				     : strcmp(value, words[i].word))
 			continue;
 		o->leave_when = words[i].when;
 		if (!words[i].counted || read_count(value + len, 0, 86400000, &o->leave_count) == 0)
 			return 0;
 	}
-	return err_set(e, "--abort-after: '%s': expected head-sent, sent, first-byte, chunks:N or ms:N", value);
+	return err_set(e,
+	    "--abort-after: '%s': expected head-sent, sent, first-byte, chunks:N or ms:N", value);
 }
 
 static int
@@ -134,8 +160,10 @@ read_leave_how(struct options *o, const char *value, struct err *e)
 static int
 read_header(struct options *o, const char *value, struct err *e)
 {
-	if (o->n_headers == HEADERS_ADDED_MAX || strchr(value, ':') == NULL || strpbrk(value, "\r\n"))
-		return err_set(e, "--header: expected 'NAME: VALUE', at most %d of them", HEADERS_ADDED_MAX);
+	if (o->n_headers == HEADERS_ADDED_MAX || strchr(value, ':') == NULL ||
+	    strpbrk(value, "\r\n"))
+		return err_set(
+		    e, "--header: expected 'NAME: VALUE', at most %d of them", HEADERS_ADDED_MAX);
 	o->headers[o->n_headers++] = value;
 	return 0;
 }
@@ -146,7 +174,8 @@ read_watch(struct options *o, const char *value, struct err *e)
 	uint64_t pid;
 
 	if (o->n_watch == WATCH_MAX || read_count(value, 1, INT32_MAX, &pid) < 0)
-		return err_set(e, "--watch: '%s': expected a process id, at most %d of them", value, WATCH_MAX);
+		return err_set(e, "--watch: '%s': expected a process id, at most %d of them", value,
+		    WATCH_MAX);
 	o->watch[o->n_watch++] = (pid_t)pid;
 	return 0;
 }
@@ -211,7 +240,7 @@ set_defaults(struct options *o)
 	o->seed = 1;
 	o->leave_every = 1;
 	o->timeout_us = 60 * (uint64_t)US_PER_S;
-	o->drain_us = 5 * (uint64_t)US_PER_S;
+	o->drain_us = UINT64_MAX; /* not said */
 }
 
 /* What the options mean together. */
@@ -233,6 +262,8 @@ settle(struct options *o, struct err *e)
 		o->stream = true;
 		o->drain_us = 0;
 	}
+	if (o->drain_us == UINT64_MAX)
+		o->drain_us = o->duration_us > 0 ? 5 * (uint64_t)US_PER_S : o->timeout_us;
 	if (o->connections == 0)
 		o->connections = o->rate > 0 ? 256 : 1;
 	if (o->requests == 0)
@@ -250,9 +281,10 @@ options_parse(struct options *o, int argc, char **argv, struct err *e)
 	set_defaults(o);
 	for (i = 1; i < argc; i++) {
 		equals = strncmp(argv[i], "--", 2) == 0 ? strchr(argv[i], '=') : NULL;
-		opt = argv[i][0] != '-' ? NULL :
-					  find_option(argv[i],
-					      equals == NULL ? strlen(argv[i]) : (size_t)(equals - argv[i]));
+		opt = argv[i][0] != '-'
+			  ? NULL
+			  : find_option(argv[i],
+				equals == NULL ? strlen(argv[i]) : (size_t)(equals - argv[i]));
 		if (opt == NULL)
 			return err_set(e, "unknown option '%s'", argv[i]);
 		value = equals == NULL ? NULL : equals + 1;

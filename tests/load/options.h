@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The command line of the load generator as one struct, filled from one table. Everything that could
- * run for ever has a bound here.
+ * The command line of the load generator as one struct, filled from one table. Everything that
+ * could run for ever has a bound here.
  */
 #pragma once
 
@@ -12,9 +12,16 @@
 #include "common/err.h"
 
 #define HEADERS_ADDED_MAX 16
-#define WATCH_MAX         64
+#define WATCH_MAX	  64
 
-enum leave_when { LEAVE_NEVER, LEAVE_HEAD_SENT, LEAVE_SENT, LEAVE_FIRST_BYTE, LEAVE_CHUNKS, LEAVE_MS };
+enum leave_when {
+	LEAVE_NEVER,
+	LEAVE_HEAD_SENT,
+	LEAVE_SENT,
+	LEAVE_FIRST_BYTE,
+	LEAVE_CHUNKS,
+	LEAVE_MS
+};
 enum leave_how { LEAVE_FIN, LEAVE_RST, LEAVE_HALF, LEAVE_SILENT };
 
 struct options {

@@ -12,7 +12,8 @@ static const char csv_head[] =
     "id,user,verdict,status,arm,fallback,fallback_reason,attempts,model,"
     "t_due_us,t_start_us,t_first_byte_us,t_end_us,t_left_us,bytes,events,reused,blake2b\n";
 
-static const char csv_line[] = "%s,%s,%s,%u,%s,%s,%s,%s,%s,%llu,%llu,%llu,%llu,%llu,%llu,%u,%d,%s\n";
+static const char csv_line[] =
+    "%s,%s,%s,%u,%s,%s,%s,%s,%s,%llu,%llu,%llu,%llu,%llu,%llu,%u,%d,%s\n";
 
 static const char json_line[] =
     "{\"id\":\"%s\",\"user\":\"%s\",\"verdict\":\"%s\",\"status\":%u,\"arm\":\"%s\","
@@ -82,10 +83,11 @@ record_log_add(struct record_log *l, const struct record *r)
 	digest_hex(a, digest);
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-	if (buf_addf(&l->out, l->json ? json_line : csv_line, r->id, r->key, verdict_names[r->verdict],
-		a->status, a->arm, a->fallback, a->reason, a->attempts, a->model, wall(l, r->due_us),
-		wall(l, r->start_us), wall(l, r->first_us), wall(l, r->end_us), wall(l, r->left_us),
-		(unsigned long long)a->body_bytes, a->sse.events, r->reused, digest) < 0)
+	if (buf_addf(&l->out, l->json ? json_line : csv_line, r->id, r->key,
+		verdict_names[r->verdict], a->status, a->arm, a->fallback, a->reason, a->attempts,
+		a->model, wall(l, r->due_us), wall(l, r->start_us), wall(l, r->first_us),
+		wall(l, r->end_us), wall(l, r->left_us), (unsigned long long)a->body_bytes,
+		a->sse.events, r->reused, digest) < 0)
 		l->dropped++;
 #pragma GCC diagnostic pop
 	if (buf_len(&l->out) >= FLUSH_BYTES)

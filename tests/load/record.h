@@ -21,13 +21,13 @@ struct record {
 	uint64_t first_us; /* first byte of the answer */
 	uint64_t end_us;   /* end of the answer, or of the attempt */
 	uint64_t left_us;  /* when the generator left it */
-	bool reused;       /* not the first request of its connection */
+	bool reused;	   /* not the first request of its connection */
 };
 
 struct record_log {
 	int fd; /* -1: none */
 	bool json;
-	uint64_t dropped; /* lines lost: disk or memory full */
+	uint64_t dropped;	/* lines lost: disk or memory full */
 	int64_t wall_offset_us; /* from the monotonic to the wall clock */
 	struct buf out;
 };

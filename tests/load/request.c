@@ -10,7 +10,8 @@
 #include "common/buf.h"
 
 /* One line of the prompt. Only its last two bytes are an escape, which must not be cut apart. */
-static const char prompt_line[] = "Summarise the report of the day: traffic, failures, what it cost\\n";
+static const char prompt_line[] =
+    "Summarise the report of the day: traffic, failures, what it cost\\n";
 
 #define PROMPT_LINE_BYTES (sizeof(prompt_line) - 1)
 
@@ -32,7 +33,8 @@ build_head(struct buf *b, const struct options *o, const struct target *target)
 static int
 build_body(struct buf *b, const struct options *o)
 {
-	return buf_addf(b, "{\"model\":\"%s\",\"messages\":[{\"role\":\"user\",\"content\":\"", o->model);
+	return buf_addf(
+	    b, "{\"model\":\"%s\",\"messages\":[{\"role\":\"user\",\"content\":\"", o->model);
 }
 
 static int
@@ -64,8 +66,8 @@ build_pad(struct buf *b, uint64_t body_bytes)
 }
 
 int
-request_template_init(struct request_template *t, const struct options *o,
-    const struct target *target, struct err *e)
+request_template_init(
+    struct request_template *t, const struct options *o, const struct target *target, struct err *e)
 {
 	struct buf head = { 0 }, body = { 0 }, pad = { 0 };
 	int rc = build_head(&head, o, target);
@@ -133,8 +135,8 @@ request_build(struct request *r, const struct request_template *t, uint64_t numb
 
 	pad = t->tail != NULL && t->body_bytes > body ? (size_t)t->body_bytes - body : 0;
 	snprintf(r->id, sizeof(r->id), "%s%llu", t->id_prefix, (unsigned long long)number);
-	n = snprintf(r->head, sizeof(r->head), "x-request-id: %s\r\ncontent-length: %zu\r\n\r\n", r->id,
-	    body + pad);
+	n = snprintf(r->head, sizeof(r->head), "x-request-id: %s\r\ncontent-length: %zu\r\n\r\n",
+	    r->id, body + pad);
 	r->at = 0;
 	r->pieces[0] = (struct iovec){ t->head, t->head_len };
 	r->pieces[1] = (struct iovec){ r->head, (size_t)n };

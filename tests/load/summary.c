@@ -60,7 +60,8 @@ summary_events(struct summary *s, uint32_t n, uint64_t gap_us)
 bool
 summary_all_ok(const struct summary *s)
 {
-	return s->now.requests > 0 && s->verdicts[VERDICT_OK] == s->now.requests && s->unsolicited == 0;
+	return s->now.requests > 0 && s->verdicts[VERDICT_OK] == s->now.requests &&
+	       s->unsolicited == 0;
 }
 
 /* ---- for people ------------------------------------------------------------------------------ */
@@ -110,7 +111,8 @@ print_counts(const struct summary *s)
 	    (unsigned long long)s->connections);
 	for (i = 0; i < VERDICT_COUNT; i++) {
 		if (s->verdicts[i] > 0)
-			printf("  %-14s %llu\n", verdict_names[i], (unsigned long long)s->verdicts[i]);
+			printf(
+			    "  %-14s %llu\n", verdict_names[i], (unsigned long long)s->verdicts[i]);
 	}
 	for (i = 0; i < 600; i++) {
 		if (s->statuses[i] > 0)
@@ -121,7 +123,8 @@ print_counts(const struct summary *s)
 		printf("fallbacks    %llu\n", (unsigned long long)s->fallbacks);
 	print_tally("  because of ", &s->reasons);
 	if (s->unsolicited > 0)
-		printf("bytes on idle connections: %llu times\n", (unsigned long long)s->unsolicited);
+		printf(
+		    "bytes on idle connections: %llu times\n", (unsigned long long)s->unsolicited);
 }
 
 void
@@ -140,8 +143,9 @@ summary_print(const struct summary *s)
 	print_hist("first byte", &s->first_byte);
 	print_hist("event gap", &s->gap);
 	if (cpu > 0)
-		printf("watched      %.2f us a request, %.2f us an event, %llu KB\n", per_unit(cpu, requests),
-		    per_unit(cpu, events), (unsigned long long)s->last.watch.pss_kb);
+		printf("watched      %.2f us a request, %.2f us an event, %llu KB\n",
+		    per_unit(cpu, requests), per_unit(cpu, events),
+		    (unsigned long long)s->last.watch.pss_kb);
 }
 
 /* ---- for scripts ----------------------------------------------------------------------------- */

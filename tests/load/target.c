@@ -46,7 +46,8 @@ set_v6(struct target *t, const char *host, uint16_t port)
 {
 	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&t->address;
 
-	if (inet_pton(AF_INET6, host, &in6->sin6_addr) != 1 || !IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr))
+	if (inet_pton(AF_INET6, host, &in6->sin6_addr) != 1 ||
+	    !IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr))
 		return -1;
 	in6->sin6_family = AF_INET6;
 	in6->sin6_port = htons(port);
@@ -111,7 +112,8 @@ target_connect(const struct target *t)
 		return -1;
 	if (family != AF_UNIX)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (connect(fd, (const struct sockaddr *)&t->address, t->length) < 0 && errno != EINPROGRESS) {
+	if (connect(fd, (const struct sockaddr *)&t->address, t->length) < 0 &&
+	    errno != EINPROGRESS) {
 		saved = errno;
 		close(fd);
 		errno = saved;

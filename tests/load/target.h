@@ -12,7 +12,7 @@
 struct target {
 	struct sockaddr_storage address;
 	socklen_t length;
-	char host[128]; /* for the Host header */
+	char host[128];	 /* for the Host header */
 	char path[1024]; /* empty: the URL named none */
 };
 

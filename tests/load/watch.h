@@ -12,7 +12,7 @@
 struct watch {
 	uint64_t cpu_us;
 	uint64_t pss_kb, rss_kb; /* memory, shared pages counted in part and in whole */
-	bool lost;               /* one of the processes could not be read */
+	bool lost;		 /* one of the processes could not be read */
 };
 
 struct watch watch_read(const pid_t *pids, unsigned n);

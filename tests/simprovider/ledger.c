@@ -14,9 +14,10 @@ ledger_init(struct ledger *ledger, uint64_t limit)
 	ledger->keeps = limit > 0;
 	ledger->ring = (size_t)(limit + LEDGER_SEGMENT - 1) / LEDGER_SEGMENT + 1;
 	ledger->segments = calloc(ledger->ring, sizeof(*ledger->segments));
-	if (ledger->segments == NULL || names_init(&ledger->models) != 0)
+	if (ledger->segments == NULL || names_init(&ledger->models) != 0 ||
+	    names_init(&ledger->paths) != 0)
 		return -1;
-	return names_init(&ledger->paths);
+	return names_init(&ledger->keys);
 }
 
 static void
@@ -37,6 +38,7 @@ ledger_fini(struct ledger *ledger)
 	free(ledger->segments);
 	names_fini(&ledger->models);
 	names_fini(&ledger->paths);
+	names_fini(&ledger->keys);
 }
 
 void
@@ -46,6 +48,7 @@ ledger_reset(struct ledger *ledger)
 	ledger->last = 0;
 	ledger->epoch++;
 	memset(ledger->sums, 0, sizeof(ledger->sums));
+	memset(ledger->key_uses, 0, sizeof(ledger->key_uses));
 	memset(ledger->statuses, 0, sizeof(ledger->statuses));
 	memset(ledger->faults, 0, sizeof(ledger->faults));
 	ledger->catalogue = ledger->refused_connections = 0;
@@ -117,6 +120,13 @@ ledger_open(struct ledger *ledger, struct entry *entry, struct str request_id)
 	if (ledger->keeps)
 		store(ledger, id, entry, request_id);
 	return (struct ticket){ ledger->epoch, id };
+}
+
+void
+ledger_count_key(struct ledger *ledger, const char digest[12])
+{
+	if (digest[0] != '\0')
+		ledger->key_uses[names_number(&ledger->keys, (struct str){ digest, 12 })]++;
 }
 
 static void

@@ -43,8 +43,9 @@ struct ledger {
 	uint64_t epoch;      /* counts resets */
 	size_t ring;         /* how many segments are kept */
 	struct segment **segments;
-	struct names models, paths;
+	struct names models, paths, keys;
 	struct model_sums sums[NAMES_LIMIT]; /* by number of the model */
+	uint64_t key_uses[NAMES_LIMIT];      /* by number of the key's digest, catalogue included */
 	uint64_t statuses[1000], faults[FAULT_IDS];
 	uint64_t catalogue, refused_connections; /* what is no attempt */
 };
@@ -59,6 +60,8 @@ int ledger_init(struct ledger *ledger, uint64_t limit);
 void ledger_fini(struct ledger *ledger);
 void ledger_reset(struct ledger *ledger);
 struct ticket ledger_open(struct ledger *ledger, struct entry *entry, struct str request_id);
+/* Counts a use of a key; `digest` as in an entry. */
+void ledger_count_key(struct ledger *ledger, const char digest[12]);
 /* The end of an attempt. Nothing happens when the ledger was reset in between. */
 void ledger_close(struct ledger *ledger, struct ticket ticket, const struct entry *entry);
 /* NULL: not there (any more). `request_id` may be NULL. */

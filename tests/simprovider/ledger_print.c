@@ -251,15 +251,11 @@ print_models(const struct ledger *ledger, struct model_sums *total, struct text 
 	text_lit(out, "}");
 }
 
-void
-ledger_print_summary(const struct ledger *ledger, struct text *out)
+static void
+print_statuses(const struct ledger *ledger, struct text *out)
 {
-	struct model_sums total = { 0 };
 	const char *comma = "";
 
-	print_models(ledger, &total, out);
-	text_lit(out, ",\n\"total\":");
-	print_sums(&total, out);
 	text_lit(out, ",\n\"statuses\":{");
 	for (unsigned i = 0; i < 1000; i++) {
 		if (ledger->statuses[i] == 0)
@@ -267,8 +263,15 @@ ledger_print_summary(const struct ledger *ledger, struct text *out)
 		text_format(out, "%s\"%u\":%llu", comma, i, (unsigned long long)ledger->statuses[i]);
 		comma = ",";
 	}
-	comma = "";
-	text_lit(out, "},\n\"faults\":{");
+	text_lit(out, "}");
+}
+
+static void
+print_faults(const struct ledger *ledger, struct text *out)
+{
+	const char *comma = "";
+
+	text_lit(out, ",\n\"faults\":{");
 	for (unsigned i = 1; i < FAULT_IDS; i++) {
 		if (ledger->faults[i] == 0)
 			continue;
@@ -277,6 +280,38 @@ ledger_print_summary(const struct ledger *ledger, struct text *out)
 		comma = ",";
 	}
 	text_lit(out, "}");
+}
+
+static void
+print_keys(const struct ledger *ledger, struct text *out)
+{
+	const char *comma = "";
+
+	text_lit(out, ",\n\"keys\":{");
+	for (uint16_t i = 0; i < ledger->keys.count; i++) {
+		if (ledger->key_uses[i] == 0)
+			continue;
+		text_str(out, comma);
+		text_lit(out, "\"");
+		text_span(out, ledger->keys.items[i]);
+		text_lit(out, "\":");
+		text_u64(out, ledger->key_uses[i]);
+		comma = ",";
+	}
+	text_lit(out, "}");
+}
+
+void
+ledger_print_summary(const struct ledger *ledger, struct text *out)
+{
+	struct model_sums total = { 0 };
+
+	print_models(ledger, &total, out);
+	text_lit(out, ",\n\"total\":");
+	print_sums(&total, out);
+	print_statuses(ledger, out);
+	print_faults(ledger, out);
+	print_keys(ledger, out);
 	print_number(out, "last", ledger->last);
 	print_number(out, "catalogue_requests", ledger->catalogue);
 	print_number(out, "refused_connections", ledger->refused_connections);

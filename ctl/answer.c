@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+/* Members of an answer, with something to show for those that are missing; see output.h. */
+#include <cjson/cJSON.h>
+
+#include "ctl/output.h"
+#include "ctl/words.h"
+
+const cJSON *
+answer_get(const cJSON *object, const char *name)
+{
+	return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+const char *
+answer_text(const cJSON *object, const char *name)
+{
+	const char *text = cJSON_GetStringValue(answer_get(object, name));
+
+	return text != NULL ? text : "";
+}
+
+double
+answer_number(const cJSON *object, const char *name)
+{
+	const cJSON *number = answer_get(object, name);
+
+	return cJSON_IsNumber(number) ? number->valuedouble : 0;
+}
+
+bool
+answer_is_true(const cJSON *object, const char *name)
+{
+	return cJSON_IsTrue(answer_get(object, name));
+}
+
+char *
+answer_percent(const cJSON *object, const char *name, char out[WORDS_BYTES])
+{
+	const cJSON *percent = answer_get(object, name);
+
+	if (cJSON_IsNumber(percent))
+		return words_percent(out, percent->valuedouble);
+	out[0] = '-';
+	out[1] = '\0';
+	return out;
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT
+/* Carrying a command out; see ask.h. */
+#include "ctl/ask.h"
+
+#include <cjson/cJSON.h>
+#include <poll.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "ctl/client.h"
+#include "ctl/wait.h"
+
+#define ANSWER_LIMIT_US (UINT64_C(30) * US_PER_S) /* for one answer, without --timeout */
+#define LAST_ANSWER_US  US_PER_S
+#define WAIT_PAUSE_MS   100
+#define WATCH_PAUSE_MS  1000
+
+static const struct {
+	const char *code;
+	enum exits exits;
+} failures[] = {
+	[CLIENT_UNREACHABLE] = { "unreachable", EXITS_UNREACHABLE },
+	[CLIENT_TIMED_OUT] = { "timed_out", EXITS_TIMED_OUT },
+	[CLIENT_BROKEN] = { "broken", EXITS_REFUSED },
+};
+
+static struct ctl_request
+make_request(const struct args *args)
+{
+	struct ctl_request request = { .verb = args->verb };
+
+	memcpy(request.values, args->values, sizeof(request.values));
+	return request;
+}
+
+/* When the command gives up; `otherwise` where it names no time. */
+static uint64_t
+deadline_of(const struct args *args, uint64_t otherwise)
+{
+	const struct command_value *timeout = &args->values[PARAM_TIMEOUT];
+
+	return timeout->given ? clock_mono_us() + timeout->number * US_PER_MS : otherwise;
+}
+
+void
+ask_fail(const struct args *args, const struct output *output, const struct screen *screen,
+    const char *code, const char *message)
+{
+	cJSON *answer = cJSON_CreateObject();
+
+	cJSON_AddBoolToObject(answer, "ok", false);
+	cJSON_AddStringToObject(answer, "code", code);
+	cJSON_AddStringToObject(answer, "error", message);
+	output->failed(screen, args, answer);
+	cJSON_Delete(answer);
+}
+
+static enum exits
+fail(const struct args *args, const struct output *output, const struct screen *screen,
+    enum client_result result, const struct err *e)
+{
+	ask_fail(args, output, screen, failures[result].code, e->msg);
+	return failures[result].exits;
+}
+
+static enum exits
+show(const struct args *args, const struct output *output, const struct screen *screen,
+    const cJSON *answer)
+{
+	if (answer_is_true(answer, "ok")) {
+		output->show[args->verb](screen, args, answer);
+		return EXITS_DONE;
+	}
+	output->failed(screen, args, answer);
+	switch (ctl_code_find(answer_text(answer, "code"))) {
+	case CTL_USAGE: return EXITS_USAGE;
+	case CTL_CONFLICT: return EXITS_CONFLICT;
+	default: return EXITS_REFUSED;
+	}
+}
+
+enum exits
+ask_once(const struct args *args, const struct output *output, const struct screen *screen)
+{
+	struct ctl_request request = make_request(args);
+	uint64_t deadline_us = deadline_of(args, clock_mono_us() + ANSWER_LIMIT_US);
+	struct client client = CLIENT_INIT;
+	struct cJSON *answer;
+	enum client_result result;
+	enum exits exits;
+	struct err e;
+
+	result = client_ask(&client, args->socket, &request, deadline_us, &answer, &e);
+	if (result != CLIENT_OK)
+		return fail(args, output, screen, result, &e);
+	exits = show(args, output, screen, answer);
+	cJSON_Delete(answer);
+	client_close(&client);
+	return exits;
+}
+
+/* ---- waiting ----------------------------------------------------------------------------------- */
+
+struct waiting {
+	const struct args *args;
+	const struct output *output;
+	const struct screen *screen;
+	struct wait_condition condition;
+	uint64_t deadline_us;
+};
+
+static const struct {
+	enum exits exits;
+	const char *word, *text;
+} endings[] = {
+	[WAIT_NOT_YET] = { EXITS_TIMED_OUT, "timed_out", "has not come in time" },
+	[WAIT_MET] = { EXITS_DONE, "met", NULL },
+	[WAIT_ROLLED_BACK] = { EXITS_ROLLED_BACK, "rolled_back", "cannot come: it was rolled back" },
+	[WAIT_ON_HOLD] = { EXITS_ON_HOLD, "on_hold", "does not come: it is on hold" },
+};
+
+static enum exits
+end_wait(const struct waiting *w, enum wait_verdict verdict, cJSON *answer)
+{
+	const char *condition = w->args->values[PARAM_WAIT].text;
+	cJSON *wait = cJSON_AddObjectToObject(answer, "wait");
+
+	cJSON_AddStringToObject(wait, "condition", condition);
+	cJSON_AddStringToObject(wait, "result", endings[verdict].word);
+	w->output->show[w->args->verb](w->screen, w->args, answer);
+	if (endings[verdict].text != NULL)
+		fprintf(w->screen->err, "grayctl: %s %s\n", condition, endings[verdict].text);
+	return endings[verdict].exits;
+}
+
+/* One question. True: the wait is over, and `exits` says how. */
+static bool
+wait_once(const struct waiting *w, struct client *client, enum exits *exits)
+{
+	struct ctl_request request = make_request(w->args);
+	uint64_t now_us = clock_mono_us(), limit_us = now_us + ANSWER_LIMIT_US;
+	enum client_result result;
+	enum wait_verdict verdict;
+	struct cJSON *answer;
+	struct err e;
+	bool over = true;
+
+	/* The last question is asked at the deadline, and needs time of its own. */
+	if (limit_us > w->deadline_us && w->deadline_us > now_us + LAST_ANSWER_US)
+		limit_us = w->deadline_us;
+	else if (limit_us > w->deadline_us)
+		limit_us = now_us + LAST_ANSWER_US;
+	result = client_ask(client, w->args->socket, &request, limit_us, &answer, &e);
+	if (result != CLIENT_OK) {
+		if (w->deadline_us != CLIENT_FOREVER && clock_mono_us() < w->deadline_us)
+			return false;
+		*exits = fail(w->args, w->output, w->screen, result, &e);
+		return true;
+	}
+	verdict = wait_judge(&w->condition, answer);
+	if (!answer_is_true(answer, "ok"))
+		*exits = show(w->args, w->output, w->screen, answer);
+	else if (verdict != WAIT_NOT_YET || clock_mono_us() >= w->deadline_us)
+		*exits = end_wait(w, verdict, answer);
+	else
+		over = false;
+	cJSON_Delete(answer);
+	return over;
+}
+
+/* Until the next question or the deadline, whichever is first. */
+static void
+pause_wait(const struct waiting *w)
+{
+	uint64_t now_us = clock_mono_us(), ms = WAIT_PAUSE_MS;
+
+	if (now_us + ms * US_PER_MS > w->deadline_us)
+		ms = now_us < w->deadline_us ? (w->deadline_us - now_us) / US_PER_MS : 0;
+	poll(NULL, 0, (int)ms);
+}
+
+enum exits
+ask_until(const struct args *args, const struct output *output, const struct screen *screen)
+{
+	struct waiting w = { .args = args, .output = output, .screen = screen };
+	struct client client = CLIENT_INIT;
+	enum exits exits = EXITS_REFUSED;
+	struct err e;
+
+	if (wait_parse(args->values[PARAM_WAIT].text, &w.condition, &e) == -1) {
+		ask_fail(args, output, screen, ctl_code_name(CTL_USAGE), e.msg);
+		return EXITS_USAGE;
+	}
+	w.deadline_us = deadline_of(args, CLIENT_FOREVER);
+	while (!wait_once(&w, &client, &exits))
+		pause_wait(&w);
+	client_close(&client);
+	return exits;
+}
+
+/* ---- watching ---------------------------------------------------------------------------------- */
+
+enum exits
+ask_forever(const struct args *args, const struct output *output, const struct screen *screen)
+{
+	struct ctl_request request = make_request(args);
+	uint64_t end_us = deadline_of(args, CLIENT_FOREVER);
+	struct client client = CLIENT_INIT;
+	enum exits exits = EXITS_DONE;
+
+	while (exits == EXITS_DONE && clock_mono_us() < end_us) {
+		struct cJSON *answer;
+		struct err e;
+		enum client_result result = client_ask(&client, args->socket, &request,
+		    clock_mono_us() + ANSWER_LIMIT_US, &answer, &e);
+
+		if (result != CLIENT_OK) {
+			exits = fail(args, output, screen, result, &e);
+			break;
+		}
+		if (screen->redraw)
+			fputs("\033[H\033[2J", screen->out);
+		exits = show(args, output, screen, answer);
+		fflush(screen->out);
+		cJSON_Delete(answer);
+		poll(NULL, 0, WATCH_PAUSE_MS);
+	}
+	client_close(&client);
+	return exits;
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+/*
+ * How answers are shown. A format is one instance of struct output; adding a format is adding a
+ * file. Answers go to standard output, everything else to standard error.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "ctl/args.h"
+#include "ctl/words.h"
+
+struct cJSON;
+
+struct screen {
+	FILE *out, *err;
+	bool colour;
+	bool redraw; /* a terminal, for people: an answer may take the place of the one before */
+};
+
+typedef void output_show_fn(
+    const struct screen *screen, const struct args *args, const struct cJSON *answer);
+
+struct output {
+	output_show_fn *show[VERB_COUNT]; /* a good answer */
+	/* What failed, as an answer: "ok" is false, "code" and "error" are there. */
+	output_show_fn *failed;
+};
+
+extern const struct output output_text, output_json;
+
+/* ---- text_show.c, for output_text -------------------------------------------------------------- */
+output_show_fn text_show_status, text_show_workers;
+/* ---- text_stats.c ------------------------------------------------------------------------------ */
+output_show_fn text_show_stats, text_show_errors;
+
+/* Members of an answer; a missing or wrong one is NULL, "" or 0, so that what an older or newer
+ * grayd says can always be shown. */
+const struct cJSON *answer_get(const struct cJSON *object, const char *name);
+const char *answer_text(const struct cJSON *object, const char *name);
+double answer_number(const struct cJSON *object, const char *name);
+bool answer_is_true(const struct cJSON *object, const char *name);
+/* A share in words; "-" where it is null. */
+char *answer_percent(const struct cJSON *object, const char *name, char out[WORDS_BYTES]);

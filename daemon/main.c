@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+/*
+ * grayd's command line. Before anything else the process makes itself unreadable for others: what
+ * it reads next holds keys. Exit status: 0 done, 1 cannot start, 2 usage or config.
+ */
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/config.h"
+#include "common/keys.h"
+#include "common/log.h"
+#include "common/title.h"
+#include "daemon/crash.h"
+#include "daemon/master.h"
+#include "daemon/privilege.h"
+
+#define EXIT_USAGE     2
+#define DEFAULT_CONFIG "/etc/grayd/grayd.json"
+
+struct options {
+	const char *path;
+	bool check, print, verbose;
+};
+
+static const char usage[] =
+    "usage: grayd [-c FILE] [-t] [-T] [-v] [-V] [-h]\n"
+    "  -c FILE  the config (" DEFAULT_CONFIG ")\n"
+    "  -t       check the config and exit\n"
+    "  -T       print the config as understood and exit; needs no keys\n"
+    "  -v       log more\n"
+    "  -V       print the version and exit\n"
+    "  -h       print this and exit\n"
+    "Signals: TERM, INT stop when all requests are finished, a second one at once; "
+    "USR1 open the log file again.\n";
+
+static void
+parse(int argc, char **argv, struct options *o)
+{
+	int letter;
+
+	while ((letter = getopt(argc, argv, "c:tTvVh")) != -1) {
+		switch (letter) {
+		case 'c': o->path = optarg; break;
+		case 't': o->check = true; break;
+		case 'T': o->print = true; break;
+		case 'v': o->verbose = true; break;
+		case 'V': puts("grayd " GRAYD_VERSION); exit(EXIT_SUCCESS);
+		case 'h': fputs(usage, stdout); exit(EXIT_SUCCESS);
+		default: fputs(usage, stderr); exit(EXIT_USAGE);
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "grayd: unexpected argument \"%s\"\n%s", argv[optind], usage);
+		exit(EXIT_USAGE);
+	}
+}
+
+/* What the process needs before it opens or reads anything. */
+static int
+prepare(struct err *e)
+{
+	int fd;
+
+	/* A descriptor of ours must not end up where others write their messages to. */
+	do {
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+	if (sodium_init() < 0)
+		return err_set(e, "libsodium does not start");
+	return privilege_harden(e);
+}
+
+static int
+print(const struct config *c)
+{
+	char *text = config_print(c);
+
+	if (text == NULL || puts(text) < 0 || fflush(stdout) != 0) {
+		fputs("grayd: cannot print the config\n", stderr);
+		free(text);
+		return EXIT_FAILURE;
+	}
+	free(text);
+	return EXIT_SUCCESS;
+}
+
+static int
+serve(struct config *c, const struct options *o)
+{
+	struct err e;
+
+	/* /proc/PID/environ is readable by whoever may read the process. */
+	keys_scrub_environ();
+	if (o->verbose)
+		c->log.level = LOG_DEBUG;
+	crash_report("master");
+	if (log_open(c->log.file, (enum log_level)c->log.level, &e) != 0 ||
+	    master_run(c, &e) != 0) {
+		if (strcmp(c->log.file, "stderr") != 0)
+			log_event(LOG_ERROR, "start_failed", "%s", e.msg);
+		fprintf(stderr, "grayd: %s\n", e.msg);
+		return EXIT_FAILURE;
+	}
+	return EXIT_SUCCESS;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options o = { .path = DEFAULT_CONFIG };
+	struct config *c;
+	struct err e;
+	int status = EXIT_SUCCESS;
+
+	title_init(argc, argv);
+	if (prepare(&e) != 0) {
+		fprintf(stderr, "grayd: %s\n", e.msg);
+		return EXIT_FAILURE;
+	}
+	parse(argc, argv, &o);
+	c = config_load(o.path, o.print ? CONFIG_NO_SECRETS : 0, &e);
+	if (c == NULL) {
+		fprintf(stderr, "grayd: %s\n", e.msg);
+		return EXIT_USAGE;
+	}
+	if (o.print)
+		status = print(c);
+	else if (o.check)
+		printf("%s: OK\n", o.path);
+	else
+		status = serve(c, &o);
+	log_close();
+	config_free(c);
+	return status;
+}

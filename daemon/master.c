@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The life of the master, see master.h: make everything that can fail, then loop, then take it all
+ * down in reverse. Signals arrive through a descriptor: no handler runs in this process, and
+ * children inherit none.
+ */
+#include "daemon/master.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/title.h"
+#include "daemon/control.h"
+#include "worker/worker.h"
+
+/* For workers to end by themselves, once drain_ms is over. */
+#define DRAIN_GRACE_US (1 * US_PER_S)
+
+/* ---- signals -----------------------------------------------------------------------------------
+ */
+
+static void
+on_term(struct master *m)
+{
+	master_stop(m, "a signal");
+}
+
+static void
+on_reopen(struct master *m)
+{
+	struct err e;
+
+	if (master_reopen_logs(m, &e) != 0)
+		log_event(LOG_ERROR, "reopen_failed", "%s; the old log stays in use", e.msg);
+}
+
+static void
+on_reload(struct master *m)
+{
+	(void)m;
+	log_event(LOG_WARN, "reload_ignored",
+	    "this version cannot reload its config: restart grayd to use a new one");
+}
+
+static void
+on_upgrade(struct master *m)
+{
+	(void)m;
+	log_event(LOG_WARN, "upgrade_ignored",
+	    "this version cannot hand over to a new binary: stop grayd and start the new one");
+}
+
+static const struct {
+	int number;
+	void (*handle)(struct master *m);
+} signals[] = {
+	{ SIGCHLD, supervisor_reap },
+	{ SIGTERM, on_term },
+	{ SIGINT, on_term },
+	{ SIGUSR1, on_reopen },
+	{ SIGHUP, on_reload },
+	{ SIGUSR2, on_upgrade },
+};
+#define N_SIGNALS (sizeof(signals) / sizeof(signals[0]))
+
+static void
+on_signal(evutil_socket_t fd, short what, void *arg)
+{
+	struct master *m = arg;
+	struct signalfd_siginfo info;
+
+	(void)what;
+	while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		for (size_t i = 0; i < N_SIGNALS; i++) {
+			if ((uint32_t)signals[i].number == info.ssi_signo)
+				signals[i].handle(m);
+		}
+	}
+	if (m->stopping && !supervisor_any_alive(m))
+		event_base_loopbreak(m->base);
+}
+
+static int
+open_signals(struct master *m, struct err *e)
+{
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < N_SIGNALS; i++)
+		sigaddset(&set, signals[i].number);
+	if (sigaction(SIGPIPE, &ignore, NULL) != 0 || sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+		return err_sys(e, "cannot set up signals");
+	m->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (m->signal_fd < 0)
+		return err_sys(e, "cannot set up signals");
+	event_assign(&m->signal_event, m->base, m->signal_fd, EV_READ | EV_PERSIST, on_signal, m);
+	if (event_add(&m->signal_event, NULL) != 0)
+		return err_set(e, "cannot set up signals: out of memory");
+	return 0;
+}
+
+/* ---- start -------------------------------------------------------------------------------------
+ */
+
+static int
+make_shared(struct master *m, struct err *e)
+{
+	if (policy_create(&m->store, e) != 0 || slots_create(&m->slots, e) != 0)
+		return -1;
+	for (unsigned i = 0; i < m->config->n_releases; i++) {
+		if (slots_declare(&m->slots, m->config->releases[i].name) != 0)
+			return err_set(e, "more than %d releases", RELEASES_MAX);
+	}
+	return 0;
+}
+
+static int
+make_loop(struct master *m, struct err *e)
+{
+	m->base = event_base_new();
+	if (m->base == NULL)
+		return err_set(e, "cannot make the event loop");
+	return open_signals(m, e);
+}
+
+static void
+log_start(const struct master *m)
+{
+	for (unsigned i = 0; i < m->listeners.n; i++)
+		log_event(LOG_INFO, "listening", "%s", m->listeners.all[i].address);
+	if (m->config->admin_listen[0] != '\0')
+		log_event(LOG_INFO, "admin_not_served",
+		    "this version does not serve admin_listen (%s)", m->config->admin_listen);
+	log_event(LOG_INFO, "started",
+	    "grayd %s with %s: every release begins with all its traffic on "
+	    "stable",
+	    GRAYD_VERSION, m->config->path);
+}
+
+/* What must be there before the first fork, in the order in which it depends on each other. */
+static int
+start(struct master *m, struct err *e)
+{
+	const struct config *c = m->config;
+
+	if (privilege_identity(&m->identity, c->user, e) != 0)
+		return -1;
+	if (listen_open(&m->listeners, c, e) != 0)
+		return -1;
+	if (make_shared(m, e) != 0 || make_loop(m, e) != 0 || control_open(m, e) != 0)
+		return -1;
+	transition_begin(m);
+	title_set("grayd: master %s", c->path);
+	log_start(m);
+	return supervisor_start(m, e);
+}
+
+/* Also after a start that failed half-way. */
+static void
+end(struct master *m)
+{
+	transition_end(m);
+	control_close(m);
+	supervisor_end(m);
+	if (m->base != NULL && event_initialized(&m->signal_event))
+		event_del(&m->signal_event);
+	if (m->signal_fd >= 0)
+		close(m->signal_fd);
+	if (m->base != NULL)
+		event_base_free(m->base);
+	slots_destroy(&m->slots);
+	policy_destroy(&m->store);
+	listen_close(&m->listeners);
+	free(m);
+}
+
+int
+master_run(const struct config *config, struct err *e)
+{
+	struct master *m = calloc(1, sizeof(*m));
+	int rc;
+
+	if (m == NULL) {
+		err_set(e, "out of memory");
+		return 1;
+	}
+	m->config = config;
+	m->signal_fd = m->store.fd = m->slots.fd = -1;
+	m->generation = 1;
+	m->started_mono_us = clock_mono_us();
+	m->started_wall_us = clock_wall_us();
+	rc = start(m, e);
+	if (rc == 0 && event_base_dispatch(m->base) < 0)
+		rc = err_set(e, "the event loop failed");
+	if (rc == 0)
+		log_event(LOG_INFO, "stopped", "grayd has stopped");
+	end(m);
+	return rc == 0 ? 0 : 1;
+}
+
+/* ---- orders ------------------------------------------------------------------------------------
+ */
+
+static void
+stop_at_once(struct master *m, const char *who)
+{
+	log_event(
+	    LOG_WARN, "stopping_now", "told again to stop, by %s: not waiting for requests", who);
+	for (unsigned i = 0; i < m->supervisor.n_children; i++)
+		supervisor_kill(&m->supervisor.children[i]);
+}
+
+void
+master_stop(struct master *m, const char *who)
+{
+	uint64_t drain_us = (uint64_t)m->config->limits.drain_ms * US_PER_MS;
+
+	if (m->stopping) {
+		stop_at_once(m, who);
+		return;
+	}
+	m->stopping = true;
+	log_event(LOG_INFO, "stopping", "told to stop, by %s: at most %u ms for what runs", who,
+	    m->config->limits.drain_ms);
+	title_set("grayd: master, stopping");
+	listen_close(&m->listeners);
+	supervisor_stop(m, clock_mono_us() + drain_us + DRAIN_GRACE_US);
+	/* With nobody to wait for there is no signal to come; the answer of a caller still leaves.
+	 */
+	if (!supervisor_any_alive(m))
+		event_base_loopexit(m->base, NULL);
+}
+
+int
+master_reopen_logs(struct master *m, struct err *e)
+{
+	if (log_reopen(e) != 0)
+		return -1;
+	for (unsigned i = 0; i < m->supervisor.n_children; i++) {
+		if (child_alive(&m->supervisor.children[i]))
+			supervisor_tell(&m->supervisor.children[i], MSG_LOG, log_fd());
+	}
+	log_event(LOG_INFO, "reopened", "the log was opened again");
+	return 0;
+}

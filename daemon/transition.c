@@ -1,0 +1,462 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The one door for change, see transition.h. Master process. m->policy, m->acked, m->pending and
+ * m->remembered are written here and nowhere else. A change is finished when no live process can
+ * act on an older policy: each worker that was there at the publish has acknowledged or is dead
+ * and reaped; younger ones were born with the new policy.
+ */
+#include "daemon/transition.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "daemon/master.h"
+#include "worker/worker.h"
+
+/* A worker that has not acknowledged by then is killed. */
+#define ROLLBACK_ACK_US (1 * US_PER_S)
+#define CHANGE_ACK_US	(10 * US_PER_S)
+
+struct pending_change {
+	struct pending_change *next;
+	struct receipt receipt;
+	uint64_t published_us;
+	bool rollback;
+	transition_done_fn *done; /* NULL: whoever asked has gone */
+	void *arg;
+};
+
+/* A change on its way to being published: the policy as it will be. */
+struct plan {
+	const struct change *change;
+	struct policy next;
+	bool changed;
+};
+
+/* ---- is it legal? ------------------------------------------------------------------------------
+ */
+
+static const struct config_release *
+config_of(const struct master *m, const char *name)
+{
+	return config_find_release(m->config, name, strlen(name));
+}
+
+static enum ctl_code
+unknown_release(const struct master *m, const char *name, struct err *e)
+{
+	char names[256] = "";
+	size_t n = 0;
+
+	for (unsigned i = 0; i < m->config->n_releases && n < sizeof(names); i++)
+		n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s", i > 0 ? ", " : "",
+		    m->config->releases[i].name);
+	err_set(e, "there is no release \"%s\"; the config has %s", name, n > 0 ? names : "none");
+	return CTL_REFUSED;
+}
+
+/* Puts a ruling into force on the policy to be. */
+static void
+plan_ruling(struct plan *p, struct policy_release *r, const struct release_ruling *ruling)
+{
+	if (r->state == ruling->state && r->share_bp == ruling->share_bp &&
+	    r->stage_percent == ruling->stage_percent)
+		return;
+	p->changed = true;
+	if (r->state == STATE_IDLE && ruling->state == STATE_STEP)
+		r->rollout_id = p->next.revision;
+	r->state = (uint8_t)ruling->state;
+	r->share_bp = ruling->share_bp;
+	r->stage_percent = ruling->stage_percent;
+	r->revision = p->next.revision;
+	r->changed_wall_us = clock_wall_us();
+}
+
+static enum ctl_code
+plan_release(const struct master *m, struct plan *p, struct policy_release *r, struct err *e)
+{
+	const struct change *change = p->change;
+	const struct config_release *c = config_of(m, r->name);
+	struct release_ruling ruling;
+	struct release_case facts = { .state = r->state,
+		.command = change->command,
+		.share_bp = change->share_bp,
+		.has_candidate = c != NULL && c->arms[ARM_CANDIDATE] != NULL,
+		.stages = c != NULL ? c->stages : NULL,
+		.n_stages = c != NULL ? c->n_stages : 0 };
+
+	if (change->if_revision != 0 && change->if_revision != r->revision) {
+		err_set(e, "release \"%s\" has revision %llu, not %llu: somebody changed it",
+		    r->name, (unsigned long long)r->revision,
+		    (unsigned long long)change->if_revision);
+		return CTL_CONFLICT;
+	}
+	release_decide(&facts, &ruling);
+	if (!ruling.legal) {
+		err_set(e, "release \"%s\" %s", r->name, ruling.text);
+		return CTL_REFUSED;
+	}
+	plan_ruling(p, r, &ruling);
+	return CTL_OK;
+}
+
+static enum ctl_code
+make_plan(const struct master *m, struct plan *p, struct err *e)
+{
+	const struct change *change = p->change;
+	enum ctl_code code = CTL_OK;
+
+	p->next = m->policy;
+	p->next.revision++;
+	if (change->command != COMMAND_ROLLBACK && change->share_bp > SHARE_FULL_BP) {
+		err_set(e, "a share is 0 to 100 %%");
+		return CTL_USAGE;
+	}
+	if (change->release == NULL &&
+	    (change->command != COMMAND_ROLLBACK || change->if_revision != 0)) {
+		err_set(e, "name one release");
+		return CTL_USAGE;
+	}
+	if (change->release != NULL && policy_find(&m->policy, change->release) == NULL)
+		return unknown_release(m, change->release, e);
+	for (uint32_t i = 0; i < p->next.n_releases && code == CTL_OK; i++) {
+		struct policy_release *r = &p->next.releases[i];
+
+		if (change->release == NULL || strcmp(r->name, change->release) == 0)
+			code = plan_release(m, p, r, e);
+	}
+	return code;
+}
+
+/* ---- publish -----------------------------------------------------------------------------------
+ */
+
+static void
+log_change(const struct policy *before, const struct plan *p)
+{
+	const struct change *change = p->change;
+
+	for (uint32_t i = 0; i < before->n_releases; i++) {
+		const struct policy_release *old = &before->releases[i],
+					    *new = &p->next.releases[i];
+
+		if (new->revision == old->revision)
+			continue;
+		log_event(LOG_INFO, "transition",
+		    "%s: %s %u.%02u %% -> %s %u.%02u %%, revision %llu, by %s (uid %u): %s%s%s",
+		    new->name, release_state_name(old->state), old->share_bp / 100u,
+		    old->share_bp % 100u, release_state_name(new->state), new->share_bp / 100u,
+		    new->share_bp % 100u, (unsigned long long)new->revision, change->actor.name,
+		    change->actor.uid, release_command_names[change->command],
+		    change->reason != NULL ? ", " : "",
+		    change->reason != NULL ? change->reason : "");
+	}
+}
+
+static void
+publish(struct master *m, struct policy *next)
+{
+	next->published_mono_us = clock_mono_us();
+	policy_publish(&m->store, next);
+	m->policy = *next;
+}
+
+static uint64_t
+candidate_in_flight(const struct master *m, const struct change *c)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < m->policy.n_releases; i++) {
+		const char *name = m->policy.releases[i].name;
+
+		if (c->release == NULL || strcmp(c->release, name) == 0)
+			sum += slots_in_flight(&m->slots, name, ARM_CANDIDATE);
+	}
+	return sum;
+}
+
+static bool
+follows_policy(const struct child *c)
+{
+	return child_alive(c) && c->slot > 0;
+}
+
+static void
+wake_workers(struct master *m)
+{
+	for (unsigned i = 0; i < m->supervisor.n_children; i++) {
+		if (follows_policy(&m->supervisor.children[i]))
+			supervisor_tell(&m->supervisor.children[i], MSG_POLICY, -1);
+	}
+}
+
+/* ---- acknowledgements ---------------------------------------------------------------------------
+ */
+
+static uint64_t
+acked_revision(const struct master *m, const struct child *c)
+{
+	return atomic_load_explicit(&m->slots.all[c->slot].acked_revision, memory_order_acquire);
+}
+
+/* Whether a child will act on nothing older than `revision`. One that claims a revision which does
+ * not exist yet is not believed. */
+static bool
+has_acknowledged(const struct master *m, const struct child *c, uint64_t revision)
+{
+	uint64_t acked = acked_revision(m, c);
+
+	return acked >= revision && acked <= m->policy.revision;
+}
+
+static unsigned
+count_acknowledged(const struct master *m, uint64_t revision)
+{
+	const struct supervisor *s = &m->supervisor;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->n_children; i++)
+		n += follows_policy(&s->children[i]) &&
+		     has_acknowledged(m, &s->children[i], revision);
+	return n;
+}
+
+/* Whether a child stands in the way of a revision that was published at `published_us`. */
+static bool
+is_missing(const struct master *m, const struct child *c, uint64_t revision, uint64_t published_us)
+{
+	return follows_policy(c) && c->started_us <= published_us &&
+	       !has_acknowledged(m, c, revision);
+}
+
+static bool
+all_acknowledged(const struct master *m, uint64_t revision, uint64_t published_us)
+{
+	const struct supervisor *s = &m->supervisor;
+
+	for (unsigned i = 0; i < s->n_children; i++) {
+		if (is_missing(m, &s->children[i], revision, published_us))
+			return false;
+	}
+	return true;
+}
+
+/* Kills who has not acknowledged in time, or claims what cannot be. It is waited for no longer than
+ * until it is reaped. */
+static void
+kill_missing(struct master *m, struct pending_change *p)
+{
+	uint64_t limit_us = p->rollback ? ROLLBACK_ACK_US : CHANGE_ACK_US;
+	bool late = clock_mono_us() - p->published_us >= limit_us;
+
+	for (unsigned i = 0; i < m->supervisor.n_children; i++) {
+		struct child *c = &m->supervisor.children[i];
+
+		if (c->killed || !is_missing(m, c, p->receipt.revision, p->published_us))
+			continue;
+		if (!late && acked_revision(m, c) <= m->policy.revision)
+			continue;
+		log_event(LOG_ERROR, "not_acknowledged",
+		    "%s %u (pid %d) has not acknowledged revision %llu but says %llu: killed",
+		    c->role->name, c->index, (int)c->pid, (unsigned long long)p->receipt.revision,
+		    (unsigned long long)acked_revision(m, c));
+		supervisor_kill(c);
+		p->receipt.killed++;
+	}
+}
+
+static void
+finish(struct master *m, struct pending_change *p)
+{
+	p->receipt.acknowledge_us = clock_mono_us() - p->published_us;
+	p->receipt.acknowledged = count_acknowledged(m, p->receipt.revision);
+	if (p->done != NULL)
+		p->done(&p->receipt, p->arg);
+	free(p);
+}
+
+/* Takes the first change off the list that nobody stands in the way of; NULL: there is none. */
+static struct pending_change *
+take_finished(struct master *m)
+{
+	for (struct pending_change **at = &m->pending; *at != NULL; at = &(*at)->next) {
+		struct pending_change *p = *at;
+
+		if (all_acknowledged(m, p->receipt.revision, p->published_us)) {
+			*at = p->next;
+			return p;
+		}
+		kill_missing(m, p);
+	}
+	return NULL;
+}
+
+void
+transition_check(struct master *m)
+{
+	const struct policy *newest = &m->policy;
+	struct pending_change *p;
+
+	if (m->acked.revision != newest->revision &&
+	    all_acknowledged(m, newest->revision, newest->published_mono_us))
+		m->acked = *newest;
+	/* `done` may change the list. */
+	while ((p = take_finished(m)) != NULL)
+		finish(m, p);
+}
+
+/* ---- repeated commands --------------------------------------------------------------------------
+ */
+
+static const struct remembered_id *
+recall(const struct master *m, const struct change *c)
+{
+	for (unsigned i = 0; c->request_id != NULL && i < REMEMBERED_IDS; i++) {
+		const struct remembered_id *r = &m->remembered[i];
+
+		if (r->revision != 0 && strcmp(r->id, c->request_id) == 0)
+			return r;
+	}
+	return NULL;
+}
+
+static bool
+is_same_command(const struct remembered_id *r, const struct change *c)
+{
+	return r->command == c->command && r->share_bp == c->share_bp &&
+	       strcmp(r->release, c->release != NULL ? c->release : "") == 0;
+}
+
+static void
+remember(struct master *m, const struct change *c, uint64_t revision)
+{
+	struct remembered_id *r = &m->remembered[m->n_remembered % REMEMBERED_IDS];
+
+	if (c->request_id == NULL || strlen(c->request_id) >= sizeof(r->id))
+		return;
+	m->n_remembered++;
+	r->command = c->command;
+	r->share_bp = c->share_bp;
+	r->revision = revision;
+	snprintf(r->id, sizeof(r->id), "%s", c->request_id);
+	snprintf(r->release, sizeof(r->release), "%s", c->release != NULL ? c->release : "");
+}
+
+/* ---- the door -----------------------------------------------------------------------------------
+ */
+
+/* Last in line, so that receipts come in the order of the changes. */
+static void
+enqueue(struct master *m, struct pending_change *p)
+{
+	struct pending_change **at = &m->pending;
+
+	while (*at != NULL)
+		at = &(*at)->next;
+	*at = p;
+}
+
+/* From here on nothing can fail. A journal belongs here: a change that raises a share is on disk
+ * before publish(), one that lowers it is marked before and written after, since nothing may delay
+ * it. */
+static void
+carry_out(struct master *m, struct plan *plan, struct pending_change *p)
+{
+	const struct change *c = plan->change;
+	struct policy before;
+
+	if (plan->changed) {
+		before = m->policy;
+		publish(m, &plan->next);
+		if (p != NULL)
+			p->receipt.candidate_in_flight = candidate_in_flight(m, c);
+		wake_workers(m);
+		log_change(&before, plan);
+		remember(m, c, plan->next.revision);
+	}
+	if (p == NULL)
+		return;
+	p->published_us = plan->changed ? m->policy.published_mono_us : clock_mono_us();
+	p->receipt.changed = plan->changed;
+	p->receipt.revision = m->policy.revision;
+	if (c->received_us != 0 && p->published_us > c->received_us)
+		p->receipt.publish_us = p->published_us - c->received_us;
+	enqueue(m, p);
+	transition_check(m);
+}
+
+enum ctl_code
+transition_apply(
+    struct master *m, const struct change *c, transition_done_fn *done, void *arg, struct err *e)
+{
+	const struct remembered_id *known = recall(m, c);
+	struct pending_change *p;
+	struct plan plan = { .change = c };
+	enum ctl_code code;
+
+	if (known != NULL && !is_same_command(known, c)) {
+		err_set(e, "the request id \"%s\" was used for another command", c->request_id);
+		return CTL_CONFLICT;
+	}
+	code = known == NULL ? make_plan(m, &plan, e) : CTL_OK;
+	if (code != CTL_OK)
+		return code;
+	p = calloc(1, sizeof(*p));
+	if (p != NULL) {
+		p->rollback = c->command == COMMAND_ROLLBACK;
+		p->done = done;
+		p->arg = arg;
+	} else if (c->command != COMMAND_ROLLBACK) {
+		err_set(e, "out of memory: nothing was changed");
+		return CTL_INTERNAL;
+	}
+	carry_out(m, &plan, p);
+	if (p != NULL)
+		return CTL_OK;
+	err_set(e, "the rollback is published, but there is no memory to wait for its receipt");
+	return CTL_INTERNAL;
+}
+
+void
+transition_forget(struct master *m, const void *arg)
+{
+	for (struct pending_change *p = m->pending; p != NULL; p = p->next) {
+		if (p->arg == arg)
+			p->done = NULL;
+	}
+}
+
+void
+transition_begin(struct master *m)
+{
+	const struct config *c = m->config;
+
+	memset(&m->policy, 0, sizeof(m->policy));
+	m->policy.revision = 1;
+	m->policy.n_releases = c->n_releases;
+	for (unsigned i = 0; i < c->n_releases; i++) {
+		struct policy_release *r = &m->policy.releases[i];
+
+		snprintf(r->name, sizeof(r->name), "%s", c->releases[i].name);
+		r->revision = m->policy.revision;
+		r->changed_wall_us = clock_wall_us();
+		r->state = STATE_IDLE;
+	}
+	m->policy.published_mono_us = clock_mono_us();
+	policy_publish(&m->store, &m->policy);
+	m->acked = m->policy;
+}
+
+void
+transition_end(struct master *m)
+{
+	while (m->pending != NULL) {
+		struct pending_change *p = m->pending;
+
+		m->pending = p->next;
+		free(p);
+	}
+}

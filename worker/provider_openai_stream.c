@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Events of OpenAI's streams: chunks of chat and completions, which end with "[DONE]", and the
+ * typed events of /responses, which end with one of three types. Used by the workers for every
+ * token that passes: one pass over an event, no allocation. Pure.
+ */
+#include <string.h>
+
+#include "worker/errorbody.h"
+#include "worker/openai.h"
+
+/* ---- the tables ------------------------------------------------------------------------------ */
+
+static bool
+read_type(struct reader *r, enum jtok first)
+{
+	struct openai_spans *spans = r->into;
+
+	if (first == JTOK_STRING)
+		spans->type = r->scan.span;
+	return reader_skip(r, first);
+}
+
+static bool
+read_response(struct reader *r, enum jtok first)
+{
+	return reader_object(r, first, openai_response_fields);
+}
+
+/* A call that the client must make. Calls that the provider makes itself (a search) do not end the
+ * wait for the first token. */
+static bool
+read_item_type(struct reader *r, enum jtok first)
+{
+	if (reader_is(r, first, "function_call") || reader_is(r, first, "custom_tool_call")) {
+		r->seen |= OPENAI_CONTENT;
+		r->facts->content = true;
+	}
+	return reader_skip(r, first);
+}
+
+static const struct reader_field item_fields[] = {
+	READER_FIELD("type", read_item_type),
+	READER_END,
+};
+
+static bool
+read_item(struct reader *r, enum jtok first)
+{
+	return reader_object(r, first, item_fields);
+}
+
+static const struct reader_field typed_fields[] = {
+	READER_FIELD("type", read_type),
+	READER_FIELD("delta", openai_content),
+	READER_FIELD("item", read_item),
+	READER_FIELD("response", read_response),
+	READER_FIELD("error", openai_error),
+	READER_END,
+};
+
+/* Types that mean more than what is in them. */
+static const struct {
+	const char *name;
+	unsigned marks;
+	enum finish finish; /* if the event itself names none */
+} types[] = {
+	{ "response.completed", EVENT_END | EVENT_COMMIT, FINISH_STOP },
+	{ "response.incomplete", EVENT_END | EVENT_COMMIT, FINISH_OTHER },
+	{ "response.failed", EVENT_ERROR, FINISH_NONE },
+	{ "error", EVENT_ERROR, FINISH_NONE },
+};
+
+/* ---- verdicts -------------------------------------------------------------------------------- */
+
+static unsigned
+failed(const uint8_t *text, size_t n, struct facts *f)
+{
+	f->failed = true;
+	errorbody_read(text, n, f);
+	return EVENT_ERROR;
+}
+
+static unsigned
+read_chunk(const uint8_t *data, size_t n, struct facts *f)
+{
+	struct openai_spans spans = { 0 };
+	struct reader r = { .facts = f, .into = &spans };
+	unsigned marks = 0;
+
+	if (!reader_run(&r, data, n, openai_choices_fields))
+		return EVENT_GARBAGE;
+	if (r.seen & OPENAI_ERROR)
+		return failed(data, n, f);
+	if (r.seen & (OPENAI_CONTENT | OPENAI_FINISH))
+		marks |= EVENT_COMMIT;
+	if ((r.seen & OPENAI_USAGE) && !(r.seen & OPENAI_ITEM))
+		marks |= EVENT_USAGE_ONLY;
+	return marks;
+}
+
+static unsigned
+read_typed(const struct sse_event *ev, const uint8_t *data, size_t n, struct facts *f)
+{
+	struct openai_spans spans = { 0 };
+	struct reader r = { .facts = f, .into = &spans };
+	const uint8_t *type = ev->type;
+	size_t type_len = ev->type_len;
+	unsigned marks;
+
+	if (!reader_run(&r, data, n, typed_fields))
+		return EVENT_GARBAGE;
+	if (spans.type.len > 0) {
+		type = data + spans.type.off;
+		type_len = spans.type.len;
+	}
+	marks = r.seen & OPENAI_CONTENT ? EVENT_COMMIT : 0;
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		if (strlen(types[i].name) != type_len || memcmp(types[i].name, type, type_len) != 0)
+			continue;
+		marks |= types[i].marks;
+		if (f->finish == FINISH_NONE)
+			f->finish = types[i].finish;
+	}
+	if ((marks & EVENT_ERROR) || (r.seen & (OPENAI_ERROR | OPENAI_FAILED))) {
+		if (spans.error.len > 0)
+			return failed(data + spans.error.off, spans.error.len, f);
+		return failed(data, n, f);
+	}
+	f->ended |= (marks & EVENT_END) != 0;
+	return marks;
+}
+
+static bool
+is_done(const uint8_t *data, size_t n)
+{
+	static const char done[] = "[DONE]";
+
+	while (n > 0 && (data[n - 1] == ' ' || data[n - 1] == '\t'))
+		n--;
+	return n == sizeof(done) - 1 && memcmp(data, done, n) == 0;
+}
+
+unsigned
+openai_read_event(enum api api, const struct sse_event *ev, uint8_t *scratch, struct facts *f)
+{
+	const uint8_t *data = ev->data;
+	size_t n = ev->data_len;
+
+	if (ev->more_data) {
+		n = sse_join(ev, scratch);
+		data = scratch;
+	}
+	if (ev->type_len == strlen("error") && memcmp(ev->type, "error", ev->type_len) == 0)
+		return failed(data, n, f);
+	if (n == 0)
+		return EVENT_KEEPALIVE;
+	if (is_done(data, n)) {
+		f->ended = true;
+		return EVENT_END;
+	}
+	return api == API_RESPONSES ? read_typed(ev, data, n, f) : read_chunk(data, n, f);
+}
