@@ -41,6 +41,11 @@ PKG      := libevent_core libcurl libcjson libsodium
 DEPFLAGS  = $(eval DEPFLAGS := $$(shell pkg-config --cflags $(PKG)))$(DEPFLAGS)
 LIBS      = $(eval LIBS := $$(shell pkg-config --libs $(PKG)))$(LIBS)
 
+# One short line a file; V=1 shows the commands.
+V        ?=
+Q        := $(if $(V),,@)
+SAY      := @$(if $(V),:,echo)
+
 objs      = $(patsubst %.c,$(B)/%.o,$(filter-out $(2),$(wildcard $(1)/*.c)))
 COMMON   := $(call objs,common)
 DAEMON   := $(call objs,daemon,daemon/main.c)
@@ -70,11 +75,13 @@ $(BIN)/unit: $(UNIT) $(DAEMON) $(WORKER) $(CTL) $(COMMON)
 
 $(PROGRAMS) $(BIN)/loadgen $(BIN)/unit:
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lm
+	$(SAY) "link $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lm
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(DEPFLAGS) $(ALLFLAGS) -c -o $@ $<
+	$(SAY) "cc   $<"
+	$(Q)$(CC) $(CPPFLAGS) $(DEPFLAGS) $(ALLFLAGS) -c -o $@ $<
 
 -include $(shell find build -name '*.d' 2>/dev/null)
 

@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HASH_BUCKETS 10000    /* one for each hundredth of a percent */
-#define HASH_DIGEST_BYTES 13 /* twelve hexadecimal digits and a NUL */
+#define HASH_BUCKETS	  10000 /* one for each hundredth of a percent */
+#define HASH_DIGEST_BYTES 13	/* twelve hexadecimal digits and a NUL */
 
 struct hash_key {
 	uint8_t bytes[16];

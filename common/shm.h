@@ -150,7 +150,7 @@ struct slot {
 	_Atomic uint64_t started;    /* requests whose head was accepted; written first */
 	_Atomic uint64_t finished;   /* requests that ended, however; written last */
 	_Atomic uint64_t
-	    rejected; /* requests refused before they had a release; also in finished */
+	    rejected; /* refused before they had a release; also in finished */
 	_Atomic uint64_t malformed;   /* connections closed for bytes that are not HTTP */
 	_Atomic uint64_t connections; /* accepted ever */
 	_Atomic uint64_t open;	      /* client connections open now */

@@ -175,18 +175,18 @@ text_show_stats(const struct screen *screen, const struct args *args, const cJSO
 
 /* ---- errors ------------------------------------------------------------------------------------ */
 
+/* "refused 12, empty 5" between two texts; nothing at all where nothing was counted. */
 static void
-print_map(const struct screen *screen, const cJSON *map)
+print_map(const struct screen *screen, const cJSON *map, const char *before, const char *after)
 {
 	const cJSON *each;
-	bool first = true;
 
 	cJSON_ArrayForEach(each, map)
 	{
-		fprintf(screen->out, "%s%s %.0f", first ? " (" : ", ", each->string, each->valuedouble);
-		first = false;
+		fprintf(screen->out, "%s%s %.0f", before, each->string, each->valuedouble);
+		before = ", ";
 	}
-	fputs(first ? "" : ")", screen->out);
+	fputs(cJSON_GetArraySize(map) > 0 ? after : "", screen->out);
 }
 
 static void
@@ -222,11 +222,9 @@ print_errors(const struct screen *screen, const cJSON *release, const char *now)
 	fprintf(screen->out, "%s%s%s: %.0f fallbacks", colour_begin(COLOUR_BOLD, screen->colour),
 	    answer_text(release, "release"), colour_end(COLOUR_BOLD, screen->colour),
 	    answer_number(release, "fallbacks"));
-	print_map(screen, answer_get(release, "fallback_reasons"));
-	fputs("; failed attempts:", screen->out);
-	print_map(screen, answer_get(release, "failed_attempts"));
-	fputs(cJSON_GetArraySize(answer_get(release, "failed_attempts")) > 0 ? "\n" : " none\n",
-	    screen->out);
+	print_map(screen, answer_get(release, "fallback_reasons"), " (", ")");
+	print_map(screen, answer_get(release, "failed_attempts"), "; failed attempts: ", "");
+	fputs("\n", screen->out);
 	if (cJSON_GetArraySize(errors) == 0)
 		return;
 	table_init(&t, headers);

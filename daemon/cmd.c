@@ -2,6 +2,7 @@
 /* Building the answer to a command; see cmd.h. */
 #include "daemon/cmd.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -93,23 +94,27 @@ cmd_put_percent(struct cmd *cmd, cJSON *in, const char *name, uint64_t bp)
 }
 
 void
-cmd_put_standing(struct cmd *cmd, cJSON *in, const char *name)
+cmd_put_standing(
+    struct cmd *cmd, cJSON *in, const struct policy_release *set, uint32_t published_bp)
 {
-	static const struct policy_release none = { .state = STATE_IDLE };
-	const struct master *m = cmd->master;
-	const struct policy_release *set = policy_find(&m->policy, name);
-	const struct policy_release *acked = policy_find(&m->acked, name);
-
-	if (set == NULL)
-		set = &none;
-	if (acked == NULL)
-		acked = &none;
-	cmd_put_text(cmd, in, "release", name);
+	cmd_put_text(cmd, in, "release", set->name);
 	cmd_put_text(cmd, in, "state", release_state_name(set->state));
 	cmd_put_number(cmd, in, "stage", set->stage_percent);
 	cmd_put_percent(cmd, in, "set_percent", set->share_bp);
-	cmd_put_percent(cmd, in, "published_percent", acked->share_bp);
+	cmd_put_percent(cmd, in, "published_percent", published_bp);
 	cmd_put_number(cmd, in, "revision", (double)set->revision);
+}
+
+const struct policy_release *
+cmd_put_current(struct cmd *cmd, cJSON *in, const char *name)
+{
+	const struct policy_release *set = policy_find(&cmd->master->policy, name);
+	const struct policy_release *acked = policy_find(&cmd->master->acked, name);
+
+	/* The policy names every release of the config. */
+	assert(set != NULL);
+	cmd_put_standing(cmd, in, set, acked != NULL ? acked->share_bp : 0);
+	return set;
 }
 
 void

@@ -24,6 +24,9 @@ struct cmd {
 	struct actor actor;
 	uint64_t received_us; /* clock_mono_us() when the line was whole */
 	bool no_memory;       /* a cmd_put_ function had none: the answer is not whole */
+	cJSON *answer;        /* cmd_change.c: begun at the publish, sent at the receipt */
+	bool acknowledged;    /* the receipt is there */
+	struct receipt receipt;
 };
 
 /* Sends `answer` and takes it and the command over; without memory it says so instead. */
@@ -45,7 +48,10 @@ void cmd_put_time(struct cmd *cmd, cJSON *in, const char *name, uint64_t wall_us
 /* Hundredths of a percent, as percent. */
 void cmd_put_percent(struct cmd *cmd, cJSON *in, const char *name, uint64_t bp);
 /* Where a release stands: release, state, stage, set and published share, revision. */
-void cmd_put_standing(struct cmd *cmd, cJSON *in, const char *release);
+void cmd_put_standing(
+    struct cmd *cmd, cJSON *in, const struct policy_release *set, uint32_t published_bp);
+/* The same as it is now; returns what is set. */
+const struct policy_release *cmd_put_current(struct cmd *cmd, cJSON *in, const char *release);
 /* The candidate's share of the requests since the share last changed; null before the first. */
 struct release_totals;
 void cmd_put_measured(struct cmd *cmd, cJSON *in, const struct release_totals *totals);

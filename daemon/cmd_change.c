@@ -5,6 +5,7 @@
  */
 #include "daemon/cmd.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "daemon/master.h"
@@ -21,32 +22,61 @@ put_receipt(struct cmd *cmd, cJSON *answer, const struct receipt *r)
 	cmd_put_number(cmd, object, "candidate_in_flight", (double)r->candidate_in_flight);
 }
 
+/* As the publish left them: by the time of the receipt somebody may have changed them again. The
+ * receipt is what makes the published share equal to the one that was set. */
 static void
-put_standing(struct cmd *cmd, cJSON *object, const struct config_release *release)
+put_standing(struct cmd *cmd, cJSON *object, const char *release)
 {
-	cmd_put_standing(cmd, object, release->name);
+	const struct policy_release *set = policy_find(&cmd->master->policy, release);
+
+	assert(set != NULL); /* transition_apply() has just found it */
+	cmd_put_standing(cmd, object, set, set->share_bp);
 }
 
+static cJSON *
+begin_answer(struct cmd *cmd)
+{
+	const char *name = cmd->request.values[PARAM_RELEASE].text;
+	const struct master *m = cmd->master;
+	cJSON *answer = cmd_begin(cmd), *releases;
+
+	if (name != NULL) {
+		put_standing(cmd, answer, name);
+		return answer;
+	}
+	cmd_put_number(cmd, answer, "revision", (double)m->policy.revision);
+	releases = cmd_put_object(cmd, answer, "releases");
+	for (unsigned i = 0; i < m->policy.n_releases; i++) {
+		const char *each = m->policy.releases[i].name;
+
+		put_standing(cmd, cmd_put_object(cmd, releases, each), each);
+	}
+	return answer;
+}
+
+static void
+end_answer(struct cmd *cmd)
+{
+	cJSON *answer = cmd->answer;
+
+	cmd->answer = NULL;
+	cmd_put_bool(cmd, answer, "changed", cmd->receipt.changed);
+	put_receipt(cmd, answer, &cmd->receipt);
+	cmd_answer(cmd, answer);
+}
+
+/* May come before transition_apply() has returned: then there is no answer to end yet. */
 static void
 on_acknowledged(const struct receipt *r, void *arg)
 {
 	struct cmd *cmd = arg;
-	const char *release = cmd->request.values[PARAM_RELEASE].text;
-	cJSON *answer = cmd_begin(cmd);
 
-	cmd_put_bool(cmd, answer, "changed", r->changed);
-	put_receipt(cmd, answer, r);
-	if (release != NULL) {
-		cmd_put_standing(cmd, answer, release);
-		cmd_answer(cmd, answer);
-		return;
-	}
-	cmd_put_number(cmd, answer, "revision", (double)r->revision);
-	if (cmd_each_release(cmd, answer, put_standing))
-		cmd_answer(cmd, answer);
+	cmd->receipt = *r;
+	cmd->acknowledged = true;
+	if (cmd->answer != NULL)
+		end_answer(cmd);
 }
 
-/* With CTL_OK the command may be answered and gone by now: on_acknowledged() has it. */
 static void
 apply(struct cmd *cmd, enum release_command command)
 {
@@ -64,8 +94,17 @@ apply(struct cmd *cmd, enum release_command command)
 	struct err e = { "" };
 	enum ctl_code code = transition_apply(cmd->master, &change, on_acknowledged, cmd, &e);
 
-	if (code != CTL_OK)
+	if (code != CTL_OK) {
 		cmd_fail(cmd, code, "%s", e.msg);
+		return;
+	}
+	cmd->answer = begin_answer(cmd);
+	if (cmd->answer == NULL) {
+		transition_forget(cmd->master, cmd);
+		cmd_fail(cmd, CTL_INTERNAL, "it was published, but there is no memory for the receipt");
+	} else if (cmd->acknowledged) {
+		end_answer(cmd);
+	}
 }
 
 void

@@ -139,18 +139,14 @@ put_stages(struct cmd *cmd, cJSON *in, const struct config_release *release)
 static void
 put_release(struct cmd *cmd, cJSON *object, const struct config_release *release)
 {
-	const struct policy_release *set = policy_find(&cmd->master->policy, release->name);
+	const struct policy_release *set = cmd_put_current(cmd, object, release->name);
 	struct release_totals totals;
 	cJSON *arms;
 
-	slots_sum_release(
-	    &cmd->master->slots, release->name, set != NULL ? set->revision : 0, &totals);
-	cmd_put_standing(cmd, object, release->name);
+	slots_sum_release(&cmd->master->slots, release->name, set->revision, &totals);
 	cmd_put_measured(cmd, object, &totals);
-	if (set != NULL) {
-		cmd_put_text(cmd, object, "state_text", release_state_text(set->state));
-		cmd_put_time(cmd, object, "changed", set->changed_wall_us);
-	}
+	cmd_put_text(cmd, object, "state_text", release_state_text(set->state));
+	cmd_put_time(cmd, object, "changed", set->changed_wall_us);
 	put_stages(cmd, object, release);
 	arms = cmd_put_object(cmd, object, "arms");
 	for (unsigned arm = 0; arm < ARM_COUNT; arm++)

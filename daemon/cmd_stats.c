@@ -91,13 +91,11 @@ put_arm(struct cmd *cmd, cJSON *arms, enum arm arm, const struct config_model *m
 static void
 put_stats(struct cmd *cmd, cJSON *object, const struct config_release *release)
 {
-	const struct policy_release *set = policy_find(&cmd->master->policy, release->name);
+	const struct policy_release *set = cmd_put_current(cmd, object, release->name);
 	struct release_totals totals;
 	cJSON *arms;
 
-	slots_sum_release(
-	    &cmd->master->slots, release->name, set != NULL ? set->revision : 0, &totals);
-	cmd_put_standing(cmd, object, release->name);
+	slots_sum_release(&cmd->master->slots, release->name, set->revision, &totals);
 	cmd_put_measured(cmd, object, &totals);
 	arms = cmd_put_object(cmd, object, "arms");
 	for (unsigned arm = 0; arm < ARM_COUNT; arm++)

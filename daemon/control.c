@@ -69,6 +69,7 @@ static void
 cmd_free(struct cmd *cmd)
 {
 	ctlproto_free(&cmd->request);
+	cJSON_Delete(cmd->answer);
 	free(cmd);
 }
 

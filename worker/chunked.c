@@ -10,17 +10,17 @@
 
 /* Phases after which nothing more is read come last. */
 enum phase {
-	SIZE,         /* hex digits, then ';' or CR */
-	EXTENSION,    /* anything printable, then CR */
-	SIZE_LF,      /* ends the size line */
-	DATA,         /* `left` bytes of body */
-	DATA_CR,      /* ends a chunk */
+	SIZE,	   /* hex digits, then ';' or CR */
+	EXTENSION, /* anything printable, then CR */
+	SIZE_LF,   /* ends the size line */
+	DATA,	   /* `left` bytes of body */
+	DATA_CR,   /* ends a chunk */
 	DATA_LF,
 	TRAILER,      /* first byte of a trailer line, or CR */
 	TRAILER_NAME, /* token, then ':' */
 	TRAILER_VALUE,
 	TRAILER_LF,
-	LAST_LF,      /* ends the body */
+	LAST_LF, /* ends the body */
 	DONE,
 	FAILED,
 };

@@ -19,12 +19,12 @@ enum {
 enum chunked_result { CHUNKED_MORE, CHUNKED_DONE, CHUNKED_ERROR };
 
 struct chunked {
-	uint64_t decoded;       /* bytes of body so far, all calls together */
-	uint32_t left;          /* bytes still to come of a chunk whose size line is complete */
-	uint32_t size;          /* of the chunk, while its size line is being read */
-	uint16_t dropped;       /* bytes of this line's extension, or of trailers */
-	uint8_t digits;         /* of the size being read */
-	uint8_t phase;          /* what the next byte may be */
+	uint64_t decoded;	/* bytes of body so far, all calls together */
+	uint32_t left;		/* bytes still to come of a chunk whose size line is complete */
+	uint32_t size;		/* of the chunk, while its size line is being read */
+	uint16_t dropped;	/* bytes of this line's extension, or of trailers */
+	uint8_t digits;		/* of the size being read */
+	uint8_t phase;		/* what the next byte may be */
 	const char *error_text; /* after CHUNKED_ERROR: a constant that names the rule */
 };
 

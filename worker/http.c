@@ -28,24 +28,24 @@ static const uint8_t class_of[256] = {
 	['!'] = TOKEN | TARGET | VALUE,
 	['"'] = TARGET | VALUE,
 	['#'] = TOKEN | VALUE,
-	['$'... '\''] = TOKEN | TARGET | VALUE,
-	['('... ')'] = TARGET | VALUE,
-	['*'... '+'] = TOKEN | TARGET | VALUE,
+	['$' ... '\''] = TOKEN | TARGET | VALUE,
+	['(' ... ')'] = TARGET | VALUE,
+	['*' ... '+'] = TOKEN | TARGET | VALUE,
 	[','] = TARGET | VALUE,
 	['-'] = TOKEN | TARGET | VALUE | HOST,
 	['.'] = TOKEN | TARGET | VALUE | HOST | ADDRESS,
 	['/'] = TARGET | VALUE,
-	['0'... '9'] = TOKEN | TARGET | VALUE | HOST | DIGIT | ADDRESS,
+	['0' ... '9'] = TOKEN | TARGET | VALUE | HOST | DIGIT | ADDRESS,
 	[':'] = TARGET | VALUE | ADDRESS,
-	[';'... '@'] = TARGET | VALUE,
-	['A'... 'F'] = TOKEN | TARGET | VALUE | HOST | ADDRESS,
-	['G'... 'Z'] = TOKEN | TARGET | VALUE | HOST,
-	['['... ']'] = TARGET | VALUE,
+	[';' ... '@'] = TARGET | VALUE,
+	['A' ... 'F'] = TOKEN | TARGET | VALUE | HOST | ADDRESS,
+	['G' ... 'Z'] = TOKEN | TARGET | VALUE | HOST,
+	['[' ... ']'] = TARGET | VALUE,
 	['^'] = TOKEN | TARGET | VALUE,
 	['_'] = TOKEN | TARGET | VALUE | HOST,
 	['`'] = TOKEN | TARGET | VALUE,
-	['a'... 'f'] = TOKEN | TARGET | VALUE | HOST | ADDRESS,
-	['g'... 'z'] = TOKEN | TARGET | VALUE | HOST,
+	['a' ... 'f'] = TOKEN | TARGET | VALUE | HOST | ADDRESS,
+	['g' ... 'z'] = TOKEN | TARGET | VALUE | HOST,
 	['{'] = TARGET | VALUE,
 	['|'] = TOKEN | TARGET | VALUE,
 	['}'] = TARGET | VALUE,
@@ -114,8 +114,8 @@ skip_value(const uint8_t *bytes, size_t at, size_t n)
 	for (; at + 16 <= n; at += 16) {
 		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(bytes + at));
 		__m128i control = _mm_cmpeq_epi8(_mm_min_epu8(v, last_control), v);
-		__m128i bad = _mm_or_si128(_mm_andnot_si128(_mm_cmpeq_epi8(v, tab), control),
-		    _mm_cmpeq_epi8(v, delete));
+		__m128i bad = _mm_or_si128(
+		    _mm_andnot_si128(_mm_cmpeq_epi8(v, tab), control), _mm_cmpeq_epi8(v, delete));
 		int mask = _mm_movemask_epi8(bad);
 
 		if (mask != 0)
@@ -132,8 +132,7 @@ lower(uint8_t c)
 }
 
 bool
-http_span_equals_nocase(
-    struct http_span span, const uint8_t *bytes, const char *text, size_t len)
+http_span_equals_nocase(struct http_span span, const uint8_t *bytes, const char *text, size_t len)
 {
 	if (span.len != len)
 		return false;
@@ -423,8 +422,8 @@ read_value(struct http_head *h, const uint8_t *bytes, size_t n)
 	if (at == n)
 		return false;
 	if (bytes[at] != '\r')
-		return fail(h, 400,
-		    bytes[at] == '\n' ? "LF without CR" : "control byte in header value");
+		return fail(
+		    h, 400, bytes[at] == '\n' ? "LF without CR" : "control byte in header value");
 	if (at + 1 == n)
 		return false;
 	if (bytes[at + 1] != '\n')
@@ -479,8 +478,7 @@ http_head_find(const struct http_head *h, enum http_header_id id)
 }
 
 const struct http_header *
-http_head_find_name(
-    const struct http_head *h, const uint8_t *bytes, const char *name, size_t len)
+http_head_find_name(const struct http_head *h, const uint8_t *bytes, const char *name, size_t len)
 {
 	for (unsigned i = 0; i < h->n_headers; i++)
 		if (http_span_equals_nocase(h->headers[i].name, bytes, name, len))

@@ -21,22 +21,22 @@ enum {
 enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_OPTIONS, HTTP_METHOD_COUNT };
 
 /* Headers that the program itself reads; all others are HTTP_H_OTHER. Names in lower case. */
-#define HTTP_KNOWN_HEADERS(X)                                                                      \
-	X(HTTP_H_HOST, "host")                                                                     \
-	X(HTTP_H_CONTENT_LENGTH, "content-length")                                                 \
-	X(HTTP_H_CONTENT_TYPE, "content-type")                                                     \
-	X(HTTP_H_CONTENT_ENCODING, "content-encoding")                                             \
-	X(HTTP_H_TRANSFER_ENCODING, "transfer-encoding")                                           \
-	X(HTTP_H_CONNECTION, "connection")                                                         \
-	X(HTTP_H_EXPECT, "expect")                                                                 \
-	X(HTTP_H_AUTHORIZATION, "authorization")                                                   \
-	X(HTTP_H_X_API_KEY, "x-api-key")                                                           \
-	X(HTTP_H_X_REQUEST_ID, "x-request-id")                                                     \
-	X(HTTP_H_X_GRAY_ARM, "x-gray-arm")                                                         \
-	X(HTTP_H_TRACEPARENT, "traceparent")                                                       \
-	X(HTTP_H_ANTHROPIC_VERSION, "anthropic-version")                                           \
-	X(HTTP_H_ANTHROPIC_BETA, "anthropic-beta")                                                 \
-	X(HTTP_H_USER_AGENT, "user-agent")                                                         \
+#define HTTP_KNOWN_HEADERS(X)                            \
+	X(HTTP_H_HOST, "host")                           \
+	X(HTTP_H_CONTENT_LENGTH, "content-length")       \
+	X(HTTP_H_CONTENT_TYPE, "content-type")           \
+	X(HTTP_H_CONTENT_ENCODING, "content-encoding")   \
+	X(HTTP_H_TRANSFER_ENCODING, "transfer-encoding") \
+	X(HTTP_H_CONNECTION, "connection")               \
+	X(HTTP_H_EXPECT, "expect")                       \
+	X(HTTP_H_AUTHORIZATION, "authorization")         \
+	X(HTTP_H_X_API_KEY, "x-api-key")                 \
+	X(HTTP_H_X_REQUEST_ID, "x-request-id")           \
+	X(HTTP_H_X_GRAY_ARM, "x-gray-arm")               \
+	X(HTTP_H_TRACEPARENT, "traceparent")             \
+	X(HTTP_H_ANTHROPIC_VERSION, "anthropic-version") \
+	X(HTTP_H_ANTHROPIC_BETA, "anthropic-beta")       \
+	X(HTTP_H_USER_AGENT, "user-agent")               \
 	X(HTTP_H_ACCEPT, "accept")
 
 #define HTTP_HEADER_ID(id, name) id,
@@ -51,22 +51,22 @@ struct http_span {
 struct http_header {
 	struct http_span name;
 	struct http_span value; /* without the blanks around it; may be empty */
-	uint8_t id;             /* enum http_header_id */
+	uint8_t id;		/* enum http_header_id */
 };
 
 struct http_head {
 	enum http_method method;
-	uint8_t minor;            /* of HTTP/1.x: 0 or 1 */
-	struct http_span target;  /* path, and "?query" if there is one */
-	struct http_span path;    /* up to the first '?' */
-	struct http_span query;   /* behind it; empty if there is none */
-	int64_t content_length;   /* -1: none given */
-	bool chunked;             /* Transfer-Encoding: chunked */
-	bool has_body;            /* chunked, or a length above 0 */
-	bool keep_alive;          /* the client allows another request on the connection */
-	bool expect_continue;     /* it waits for "100 Continue" before it sends the body */
-	uint16_t error_status;    /* after -1: 400, 414, 417, 431, 501 or 505 */
-	const char *error_text;   /* after -1: a constant that names the rule */
+	uint8_t minor;		 /* of HTTP/1.x: 0 or 1 */
+	struct http_span target; /* path, and "?query" if there is one */
+	struct http_span path;	 /* up to the first '?' */
+	struct http_span query;	 /* behind it; empty if there is none */
+	int64_t content_length;	 /* -1: none given */
+	bool chunked;		 /* Transfer-Encoding: chunked */
+	bool has_body;		 /* chunked, or a length above 0 */
+	bool keep_alive;	 /* the client allows another request on the connection */
+	bool expect_continue;	 /* it waits for "100 Continue" before it sends the body */
+	uint16_t error_status;	 /* after -1: 400, 414, 417, 431, 501 or 505 */
+	const char *error_text;	 /* after -1: a constant that names the rule */
 	/* The parser's own: what is being read, where to go on, where that name or value began, and
 	 * what headers have come so far. */
 	uint8_t phase;

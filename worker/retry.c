@@ -9,7 +9,7 @@
 #include <assert.h>
 
 #define BACKOFF_DOUBLINGS_MAX 16
-#define BACKOFF_MAX_MS (60u * 60 * 1000) /* longer than any deadline; keeps the sums small */
+#define BACKOFF_MAX_MS	      (60u * 60 * 1000) /* longer than any deadline; keeps the sums small */
 
 static const char *const why_names[RETRY_WHY_COUNT] = {
 	[RETRY_WHY_NONE] = "",
@@ -91,7 +91,7 @@ static bool
 may_fall_back(const struct retry_state *s)
 {
 	return s->arm == ARM_CANDIDATE && s->fallback_enabled && !s->pinned && !s->fallback_used &&
-	    outcome_info(s->outcome)->fall_back && time_left_ms(s) > 0;
+	       outcome_info(s->outcome)->fall_back && time_left_ms(s) > 0;
 }
 
 struct retry_verdict

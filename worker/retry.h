@@ -16,25 +16,25 @@ enum retry_action { RETRY_GIVE_UP, RETRY_SAME, RETRY_FALLBACK };
 
 /* Why the same arm is not asked again, whether or not the other is. */
 enum retry_why {
-	RETRY_WHY_NONE,        /* it is asked again */
+	RETRY_WHY_NONE,	       /* it is asked again */
 	RETRY_WHY_OUTCOME,     /* the outcome would be the same again */
 	RETRY_WHY_DEADLINE,    /* no time is left for the wait and an answer */
 	RETRY_WHY_RETRY_AFTER, /* the provider wants a longer wait than the deadline leaves */
 	RETRY_WHY_ATTEMPTS,    /* all attempts are used up */
-	RETRY_WHY_SENT,        /* the provider may be at work on it already */
+	RETRY_WHY_SENT,	       /* the provider may be at work on it already */
 	RETRY_WHY_BUDGET,      /* the worker has too many retries under way */
 	RETRY_WHY_COUNT
 };
 
 struct retry_state {
-	enum arm arm;              /* of the attempt that ended */
-	uint8_t attempts_done;     /* of the request, that one included */
+	enum arm arm;		   /* of the attempt that ended */
+	uint8_t attempts_done;	   /* of the request, that one included */
 	uint8_t arm_attempts_done; /* of those, on this arm */
 	uint32_t attempts_max, candidate_attempts_max;
 	bool fallback_enabled, pinned;
 	bool fallback_used; /* this arm is asked already because the other failed */
 	bool retry_sent;    /* the operator allows repeating what may have been sent twice */
-	bool sent;          /* bytes reached the provider, none of an answer came back */
+	bool sent;	    /* bytes reached the provider, none of an answer came back */
 	enum outcome outcome;
 	int64_t retry_after_ms; /* the provider's wish; -1: none */
 	uint64_t now_ms, deadline_ms;

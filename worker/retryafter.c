@@ -154,8 +154,8 @@ days_since_1970(int year, int month, int day)
 	int64_t year_of_era = y - era * 400;
 	int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
 
-	return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year -
-	    719468;
+	return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 +
+	       day_of_year - 719468;
 }
 
 static bool
@@ -163,7 +163,7 @@ valid_date(const struct date *d)
 {
 	int next = d->month == 12 ? 1 : d->month + 1;
 	int64_t days = days_since_1970(d->year + (d->month == 12), next, 1) -
-	    days_since_1970(d->year, d->month, 1);
+		       days_since_1970(d->year, d->month, 1);
 
 	return d->day >= 1 && d->day <= days && d->hour <= 23 && d->minute <= 59 && d->second <= 60;
 }
@@ -197,8 +197,8 @@ parse_date(struct text t, int64_t wall_ms)
 		bool short_year;
 	} forms[] = {
 		{ "%a, %d %b %Y %H:%M:%S GMT", false }, /* RFC 9110 itself */
-		{ "%A, %d-%b-%y %H:%M:%S GMT", true },  /* RFC 850 */
-		{ "%a %b %e %H:%M:%S %Y", false },      /* asctime() */
+		{ "%A, %d-%b-%y %H:%M:%S GMT", true },	/* RFC 850 */
+		{ "%a %b %e %H:%M:%S %Y", false },	/* asctime() */
 	};
 	struct date d = { 0 };
 

@@ -14,9 +14,9 @@
 enum route_pin { ROUTE_PIN_NONE, ROUTE_PIN_STABLE, ROUTE_PIN_CANDIDATE };
 
 enum route_reason {
-	ROUTE_STICKY,       /* by the bucket of the sticky key */
-	ROUTE_RANDOM,       /* no key: by a random bucket */
-	ROUTE_PINNED,       /* where the request asked to go */
+	ROUTE_STICKY,	    /* by the bucket of the sticky key */
+	ROUTE_RANDOM,	    /* no key: by a random bucket */
+	ROUTE_PINNED,	    /* where the request asked to go */
 	ROUTE_PIN_REFUSED,  /* it asked for a candidate that may not be asked now: stable */
 	ROUTE_PIN_DENIED,   /* this client may not pin: as if it had not asked */
 	ROUTE_NO_CANDIDATE, /* the release has none: stable */
@@ -38,7 +38,8 @@ struct route_input {
 
 struct route_decision {
 	enum arm arm;
-	uint16_t bucket; /* of the key or of the random number; it decided only if the reason says so */
+	uint16_t
+	    bucket; /* of the key or of the random number; it decided only if the reason says so */
 	enum route_reason reason;
 	bool pinned; /* does not fall back, is left out of the statistics */
 };

@@ -182,7 +182,7 @@ tally_finished(struct request *r)
 
 	if (r->listed)
 		finish_routed(r, now_us);
-	else
+	else if (r->outcome != OUTCOME_OK)
 		tally_add(&r->worker->slot->rejected, 1);
 	logline_write(r, now_us);
 	tally_add(&r->worker->slot->finished, 1);

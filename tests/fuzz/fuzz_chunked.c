@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Fuzzes worker/chunked.c. The first byte chooses the size of the parts; whole, in parts and byte by
- * byte must give the same body, the same end and the same error.
+ * Fuzzes worker/chunked.c. The first byte chooses the size of the parts; whole, in parts and byte
+ * by byte must give the same body, the same end and the same error.
  */
 #include "worker/chunked.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Fuzzes worker/http.c. The first two bytes choose where the rest is split; whole, split and byte by
- * byte must give the same answer, and an accepted head must keep what its fields promise.
+ * Fuzzes worker/http.c. The first two bytes choose where the rest is split; whole, split and byte
+ * by byte must give the same answer, and an accepted head must keep what its fields promise.
  */
 #include "worker/http.h"
 

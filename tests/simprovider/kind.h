@@ -60,6 +60,7 @@ struct endpoint {
 	void (*event)(struct reply *reply, enum piece piece, uint64_t index, struct text *out);
 	/* An error inside a stream; NULL where `event` is. */
 	void (*error_event)(const struct problem *problem, struct str model, struct text *out);
+	bool always_usage; /* streams hold usage without being asked */
 	bool catalogue; /* lists models: not an attempt, takes no part in the ledger */
 };
 

@@ -173,15 +173,15 @@ openai_embeddings_whole(struct reply *reply, struct text *out)
 }
 
 static const struct endpoint endpoints[] = {
-	{ "POST", "/chat/completions", openai_chat_whole, openai_chat_event, error_event, false },
-	{ "POST", "/completions", openai_legacy_whole, openai_legacy_event, error_event, false },
-	{ "POST", "/embeddings", openai_embeddings_whole, NULL, NULL, false },
+	{ "POST", "/chat/completions", openai_chat_whole, openai_chat_event, error_event, false, false },
+	{ "POST", "/completions", openai_legacy_whole, openai_legacy_event, error_event, false, false },
+	{ "POST", "/embeddings", openai_embeddings_whole, NULL, NULL, false, false },
 	{ "POST", "/responses", openai_responses_whole, openai_responses_event,
-	    openai_responses_error_event, false },
-	{ "GET", "/models", openai_models_whole, NULL, NULL, true },
+	    openai_responses_error_event, false, false },
+	{ "GET", "/models", openai_models_whole, NULL, NULL, false, true },
 };
 static const struct endpoint model_endpoint = { "GET", "/models/", openai_model_whole, NULL, NULL,
-	true };
+	false, true };
 
 static const struct endpoint *
 route(struct str method, struct str path, struct str *model)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Tests of worker/chunked.c: every rule by name, at every split; limits; and head parser and decoder
- * together as a connection uses them, over the table tests/system/data/malformed.json.
+ * Tests of worker/chunked.c: every rule by name, at every split; limits; and head parser and
+ * decoder together as a connection uses them, over the table tests/system/data/malformed.json.
  */
 #include "worker/chunked.h"
 
@@ -68,7 +68,7 @@ static bool
 same(const struct decoded *a, const struct decoded *b)
 {
 	return a->result == b->result && a->error_text == b->error_text && a->used == b->used &&
-	    a->n == b->n && a->counted == b->counted && memcmp(a->body, b->body, a->n) == 0;
+	       a->n == b->n && a->counted == b->counted && memcmp(a->body, b->body, a->n) == 0;
 }
 
 static bool
@@ -87,7 +87,7 @@ same_at_every_split(const char *bytes, size_t n)
 }
 
 #define BYTES(s) s, sizeof(s) - 1
-#define END "0\r\n\r\n"
+#define END	 "0\r\n\r\n"
 
 static const struct {
 	const char *bytes;
@@ -99,7 +99,8 @@ static const struct {
 	{ BYTES(END END), "", 5 },
 	{ BYTES("3\r\nabc\r\n" END "GET"), "abc", 3 },
 	{ BYTES("00000003\r\nabc\r\n00000000\r\n\r\n"), "abc", 0 },
-	{ BYTES("3\r\nabc\r\nA\r\n0123456789\r\na\r\n9876543210\r\n" END), "abc01234567899876543210", 0 },
+	{ BYTES("3\r\nabc\r\nA\r\n0123456789\r\na\r\n9876543210\r\n" END),
+	    "abc01234567899876543210", 0 },
 	{ BYTES("7\r\n\r\n0\r\n\r\n\r\n" END), "\r\n0\r\n\r\n", 0 },
 	{ BYTES("3;\r\nabc\r\n0; last = \"\xff\t\"\r\n\r\n"), "abc", 0 },
 	{ BYTES("3\r\nabc\r\n0\r\nA:\r\nB~: \t x\xff y \r\n\r\n\r\n"), "abc", 2 },
@@ -243,8 +244,7 @@ test_size_is_known_early(void)
 	size_t used, out_n;
 
 	chunked_reset(&c);
-	CU_ASSERT_EQUAL(
-	    chunked_decode(&c, bytes, sizeof(bytes) - 1, &used, &out_n), CHUNKED_MORE);
+	CU_ASSERT_EQUAL(chunked_decode(&c, bytes, sizeof(bytes) - 1, &used, &out_n), CHUNKED_MORE);
 	CU_ASSERT_EQUAL(c.decoded, 3);
 	CU_ASSERT_EQUAL(c.left, UINT32_MAX - 1);
 	CU_ASSERT_EQUAL(memcmp(bytes, "abc", out_n), 0);
@@ -333,8 +333,8 @@ take_body(struct connection *c)
 
 /* Answers true if the connection ended as the table says. */
 static bool
-connection_ends_so(const uint8_t *bytes, size_t n, size_t first, size_t step, unsigned status,
-    unsigned requests)
+connection_ends_so(
+    const uint8_t *bytes, size_t n, size_t first, size_t step, unsigned status, unsigned requests)
 {
 	struct connection c = { .bytes = malloc(n) };
 	size_t part = first;
@@ -411,8 +411,7 @@ check_row(const cJSON *row)
 	const char *name = cJSON_GetObjectItemCaseSensitive(row, "name")->valuestring;
 	const cJSON *expect = cJSON_GetObjectItemCaseSensitive(row, "expect");
 	unsigned status = cJSON_IsNumber(expect) ? (unsigned)expect->valueint : 0;
-	unsigned requests =
-	    (unsigned)cJSON_GetObjectItemCaseSensitive(row, "requests")->valueint;
+	unsigned requests = (unsigned)cJSON_GetObjectItemCaseSensitive(row, "requests")->valueint;
 	size_t n, step;
 	uint8_t *bytes = join(cJSON_GetObjectItemCaseSensitive(row, "bytes"), &n);
 	bool ok = connection_ends_so(bytes, n, 1, 1, status, requests);
@@ -448,8 +447,7 @@ test_table(void)
 	const cJSON *row, *rows = cJSON_GetObjectItemCaseSensitive(table, "cases");
 
 	CU_ASSERT_TRUE(cJSON_GetArraySize(rows) >= 90);
-	cJSON_ArrayForEach(row, rows)
-		check_row(row);
+	cJSON_ArrayForEach(row, rows) check_row(row);
 	cJSON_Delete(table);
 }
 

@@ -30,8 +30,7 @@ test_siphash(void)
 		input[i] = i;
 	memcpy(key.bytes, input, sizeof(key.bytes));
 	for (size_t i = 0; i < sizeof(siphash_vectors) / sizeof(siphash_vectors[0]); i++)
-		CU_ASSERT_EQUAL(
-		    hash64(&key, input, siphash_vectors[i].n), siphash_vectors[i].hash);
+		CU_ASSERT_EQUAL(hash64(&key, input, siphash_vectors[i].n), siphash_vectors[i].hash);
 }
 
 static void

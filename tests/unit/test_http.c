@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Tests of worker/http.c: every rule by name, at every split; the fields of a good head; limits that
- * hold before a line is complete. Every parse sees a copy of exactly the bytes it may read. */
+/* Tests of worker/http.c: every rule by name, at every split; the fields of a good head; limits
+ * that hold before a line is complete. Every parse sees a copy of exactly the bytes it may read. */
 #include "worker/http.h"
 
 #include <CUnit/CUnit.h>
@@ -10,8 +10,8 @@
 #include <string.h>
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define R "GET / HTTP/1.1\r\n"
-#define H R "Host: a\r\n"
+#define R	 "GET / HTTP/1.1\r\n"
+#define H	 R "Host: a\r\n"
 
 /* The verdict on the first `n` bytes of `bytes`, reading on in `h`. */
 static ssize_t
@@ -42,11 +42,11 @@ same_head(const struct http_head *a, const struct http_head *b)
 		    a->headers[i].id != b->headers[i].id)
 			return false;
 	return a->method == b->method && a->minor == b->minor && same_span(a->target, b->target) &&
-	    same_span(a->path, b->path) && same_span(a->query, b->query) &&
-	    a->n_headers == b->n_headers && a->content_length == b->content_length &&
-	    a->chunked == b->chunked && a->has_body == b->has_body &&
-	    a->keep_alive == b->keep_alive && a->expect_continue == b->expect_continue &&
-	    a->error_status == b->error_status && a->error_text == b->error_text;
+	       same_span(a->path, b->path) && same_span(a->query, b->query) &&
+	       a->n_headers == b->n_headers && a->content_length == b->content_length &&
+	       a->chunked == b->chunked && a->has_body == b->has_body &&
+	       a->keep_alive == b->keep_alive && a->expect_continue == b->expect_continue &&
+	       a->error_status == b->error_status && a->error_text == b->error_text;
 }
 
 /* Whole, in two parts with the cut at every place, and byte by byte. False: a difference. */
@@ -132,8 +132,12 @@ static const struct {
 	{ BYTES(H "A: b\x0b\r\n"), 400, "control byte in header value" },
 	{ BYTES(H "A: b\x7f\r\n"), 400, "control byte in header value" },
 	/* The same where values are looked at sixteen bytes at a time. */
-	{ BYTES(H "A: 0123456789abcdef0123\x1f" "0123456789abcdef\r\n"), 400, "control byte in header value" },
-	{ BYTES(H "A: 0123456789abcdef0123\x7f" "0123456789abcdef\r\n"), 400, "control byte in header value" },
+	{ BYTES(H "A: 0123456789abcdef0123\x1f"
+		  "0123456789abcdef\r\n"),
+	    400, "control byte in header value" },
+	{ BYTES(H "A: 0123456789abcdef0123\x7f"
+		  "0123456789abcdef\r\n"),
+	    400, "control byte in header value" },
 	{ BYTES(H "A: 0123456789abcdef0123\n0123456789abcdef\r\n"), 400, "LF without CR" },
 
 	{ BYTES(R "\r\n"), 400, "no Host header" },
@@ -155,8 +159,10 @@ static const struct {
 	{ BYTES(R "Host: [g::1]\r\n"), 400, "bad Host header" },
 	{ BYTES(R "Host: [::1]80\r\n"), 400, "bad Host header" },
 
-	{ BYTES(H "Content-Length: 5\r\nContent-Length: 5\r\n"), 400, "more than one Content-Length header" },
-	{ BYTES(H "Content-Length: 0\r\nContent-Length: 5\r\n"), 400, "more than one Content-Length header" },
+	{ BYTES(H "Content-Length: 5\r\nContent-Length: 5\r\n"), 400,
+	    "more than one Content-Length header" },
+	{ BYTES(H "Content-Length: 0\r\nContent-Length: 5\r\n"), 400,
+	    "more than one Content-Length header" },
 	{ BYTES(H "Content-Length:\r\n"), 400, "bad Content-Length" },
 	{ BYTES(H "Content-Length: +5\r\n"), 400, "bad Content-Length" },
 	{ BYTES(H "Content-Length: -5\r\n"), 400, "bad Content-Length" },
@@ -165,14 +171,21 @@ static const struct {
 	{ BYTES(H "Content-Length: 5, 5\r\n"), 400, "bad Content-Length" },
 	{ BYTES(H "Content-Length: 9223372036854775808\r\n"), 400, "Content-Length too large" },
 	{ BYTES(H "Content-Length: 18446744073709551621\r\n"), 400, "Content-Length too large" },
-	{ BYTES(H "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"), 400, "more than one Transfer-Encoding header" },
-	{ BYTES(H "Transfer-Encoding: Chunked\r\n"), 400, "Transfer-Encoding is not exactly \"chunked\"" },
-	{ BYTES(H "Transfer-Encoding: gzip, chunked\r\n"), 400, "Transfer-Encoding is not exactly \"chunked\"" },
-	{ BYTES(H "Transfer-Encoding: identity\r\n"), 400, "Transfer-Encoding is not exactly \"chunked\"" },
+	{ BYTES(H "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"), 400,
+	    "more than one Transfer-Encoding header" },
+	{ BYTES(H "Transfer-Encoding: Chunked\r\n"), 400,
+	    "Transfer-Encoding is not exactly \"chunked\"" },
+	{ BYTES(H "Transfer-Encoding: gzip, chunked\r\n"), 400,
+	    "Transfer-Encoding is not exactly \"chunked\"" },
+	{ BYTES(H "Transfer-Encoding: identity\r\n"), 400,
+	    "Transfer-Encoding is not exactly \"chunked\"" },
 	{ BYTES(H "Transfer-Encoding:\r\n"), 400, "Transfer-Encoding is not exactly \"chunked\"" },
-	{ BYTES("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), 400, "Transfer-Encoding in HTTP/1.0" },
-	{ BYTES(H "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"), 400, "both Transfer-Encoding and Content-Length" },
-	{ BYTES(H "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n"), 400, "both Transfer-Encoding and Content-Length" },
+	{ BYTES("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), 400,
+	    "Transfer-Encoding in HTTP/1.0" },
+	{ BYTES(H "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"), 400,
+	    "both Transfer-Encoding and Content-Length" },
+	{ BYTES(H "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n"), 400,
+	    "both Transfer-Encoding and Content-Length" },
 	{ BYTES(H "Expect: 100-continue, x\r\n"), 417, "unknown Expect header" },
 	{ BYTES(H "Expect:\r\n"), 417, "unknown Expect header" },
 };
@@ -202,8 +215,9 @@ test_every_rule(void)
 static void
 test_prefixes(void)
 {
-	static const char head[] = "POST /v1/x?y HTTP/1.1\r\nHost: a:80\r\nX-Empty:\r\nA: \t b c \t\r\n"
-				   "Content-Length: 7\r\n\r\n";
+	static const char head[] =
+	    "POST /v1/x?y HTTP/1.1\r\nHost: a:80\r\nX-Empty:\r\nA: \t b c \t\r\n"
+	    "Content-Length: 7\r\n\r\n";
 	static const char more[] = "GET / HTTP/9.9\n\0\xff";
 	char both[sizeof(head) + sizeof(more)];
 	struct http_head h;
@@ -233,9 +247,10 @@ span_is(struct http_span span, const char *bytes, const char *text)
 static void
 test_fields(void)
 {
-	static const char head[] = "POST /v1/chat/completions?a=1?b HTTP/1.1\r\nhOsT: [::1]:8080\r\n"
-				   "X-User-Id: \t u 42 \t\r\nX-Empty: \r\nx-api-key:k\r\nX-User-Id: second\r\n"
-				   "Content-Length: 0012\r\n\r\n";
+	static const char head[] =
+	    "POST /v1/chat/completions?a=1?b HTTP/1.1\r\nhOsT: [::1]:8080\r\n"
+	    "X-User-Id: \t u 42 \t\r\nX-Empty: \r\nx-api-key:k\r\nX-User-Id: second\r\n"
+	    "Content-Length: 0012\r\n\r\n";
 	static const struct {
 		const char *name, *value;
 		uint8_t id;
@@ -282,24 +297,34 @@ static const struct {
 	{ H "\r\n", HTTP_GET, 1, -1, false, false, true, false },
 	{ "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", HTTP_HEAD, 1, -1, false, false, true, false },
 	{ "OPTIONS / HTTP/1.0\r\n\r\n", HTTP_OPTIONS, 0, -1, false, false, false, false },
-	{ "GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", HTTP_GET, 0, -1, false, false, true, false },
-	{ "GET / HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n", HTTP_GET, 0, -1, false, false, false, false },
+	{ "GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", HTTP_GET, 0, -1, false, false, true,
+	    false },
+	{ "GET / HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n", HTTP_GET, 0, -1, false, false,
+	    false, false },
 	{ H "Connection: close\r\n\r\n", HTTP_GET, 1, -1, false, false, false, false },
 	{ H "Connection: x,\t CLOSE , y\r\n\r\n", HTTP_GET, 1, -1, false, false, false, false },
-	{ H "Connection: ,closed,not-close, clos e\r\n\r\n", HTTP_GET, 1, -1, false, false, true, false },
-	{ H "Connection: keep-alive\r\nConnection: close\r\n\r\n", HTTP_GET, 1, -1, false, false, false, false },
+	{ H "Connection: ,closed,not-close, clos e\r\n\r\n", HTTP_GET, 1, -1, false, false, true,
+	    false },
+	{ H "Connection: keep-alive\r\nConnection: close\r\n\r\n", HTTP_GET, 1, -1, false, false,
+	    false, false },
 	{ H "Connection:\r\n\r\n", HTTP_GET, 1, -1, false, false, true, false },
 	{ H "Content-Length: 0\r\n\r\n", HTTP_GET, 1, 0, false, false, true, false },
 	{ H "Content-Length: 5\r\n\r\n", HTTP_GET, 1, 5, false, true, true, false },
-	{ H "Content-Length: 9223372036854775807\r\n\r\n", HTTP_GET, 1, INT64_MAX, false, true, true, false },
+	{ H "Content-Length: 9223372036854775807\r\n\r\n", HTTP_GET, 1, INT64_MAX, false, true,
+	    true, false },
 	{ H "transfer-encoding:\tchunked\t\r\n\r\n", HTTP_GET, 1, -1, true, true, true, false },
-	{ H "Expect: 100-Continue\r\nContent-Length: 5\r\n\r\n", HTTP_GET, 1, 5, false, true, true, true },
-	{ H "Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n", HTTP_GET, 1, -1, true, true, true, true },
+	{ H "Expect: 100-Continue\r\nContent-Length: 5\r\n\r\n", HTTP_GET, 1, 5, false, true, true,
+	    true },
+	{ H "Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n", HTTP_GET, 1, -1, true,
+	    true, true, true },
 	{ H "Expect: 100-continue\r\n\r\n", HTTP_GET, 1, -1, false, false, true, false },
-	{ "POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n", HTTP_POST, 0, 5, false, true, false, false },
+	{ "POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n", HTTP_POST, 0, 5,
+	    false, true, false, false },
 	{ R "Host: a.b-c_d~1:65535\r\n\r\n", HTTP_GET, 1, -1, false, false, true, false },
 	{ R "Host: [2001:db8::192.0.2.1]\r\n\r\n", HTTP_GET, 1, -1, false, false, true, false },
-	{ H "A: 0123456789\tabcdef0123\xff\xfe" "456789 abcdef\"\r\n\r\n", HTTP_GET, 1, -1, false, false, true, false },
+	{ H "A: 0123456789\tabcdef0123\xff\xfe"
+	    "456789 abcdef\"\r\n\r\n",
+	    HTTP_GET, 1, -1, false, false, true, false },
 };
 
 static void
@@ -337,8 +362,8 @@ test_known_headers(void)
 	for (size_t i = 0; i < COUNT(known); i++) {
 		char head[128];
 		struct http_head h;
-		int n = snprintf(head, sizeof(head), "GET / HTTP/1.0\r\n%s: 100-continue\r\n",
-		    known[i].name);
+		int n = snprintf(
+		    head, sizeof(head), "GET / HTTP/1.0\r\n%s: 100-continue\r\n", known[i].name);
 
 		/* A bad value is refused, but what header it was is known by then. */
 		for (int at = 16; head[at] != ':'; at++)

@@ -9,12 +9,12 @@
 
 /* A request on its first attempt, with everything still to spend and no jitter below the full
  * backoff: 1000 ms. */
-#define BASE                                                                                       \
-	.attempts_done = 1, .arm_attempts_done = 1, .attempts_max = 4,                             \
-	.candidate_attempts_max = 1, .fallback_enabled = true, .retry_after_ms = -1,               \
-	.now_ms = 50000, .deadline_ms = 170000, .backoff_ms = 1000, .retry_budget_ok = true,       \
+#define BASE                                                                                 \
+	.attempts_done = 1, .arm_attempts_done = 1, .attempts_max = 4,                       \
+	.candidate_attempts_max = 1, .fallback_enabled = true, .retry_after_ms = -1,         \
+	.now_ms = 50000, .deadline_ms = 170000, .backoff_ms = 1000, .retry_budget_ok = true, \
 	.random = 500
-#define STABLE_FAILED(o) BASE, .arm = ARM_STABLE, .outcome = OUTCOME_##o
+#define STABLE_FAILED(o)    BASE, .arm = ARM_STABLE, .outcome = OUTCOME_##o
 #define CANDIDATE_FAILED(o) BASE, .arm = ARM_CANDIDATE, .outcome = OUTCOME_##o
 
 /* Rows change what BASE says. */
@@ -32,8 +32,7 @@ static const struct {
 	    { RETRY_GIVE_UP, 0, false, RETRY_WHY_OUTCOME } },
 	{ "the request itself is bad", { STABLE_FAILED(BAD_REQUEST) },
 	    { RETRY_GIVE_UP, 0, false, RETRY_WHY_OUTCOME } },
-	{ "no quota", { STABLE_FAILED(NO_QUOTA) },
-	    { RETRY_GIVE_UP, 0, false, RETRY_WHY_OUTCOME } },
+	{ "no quota", { STABLE_FAILED(NO_QUOTA) }, { RETRY_GIVE_UP, 0, false, RETRY_WHY_OUTCOME } },
 	{ "the client left", { STABLE_FAILED(CANCELLED) },
 	    { RETRY_GIVE_UP, 0, false, RETRY_WHY_OUTCOME } },
 	{ "the last attempt", { STABLE_FAILED(SERVER_ERROR), .attempts_max = 1 },
@@ -50,19 +49,25 @@ static const struct {
 	    { RETRY_SAME, 1000, true, RETRY_WHY_NONE } },
 
 	/* Retry-After */
-	{ "Retry-After longer than the backoff", { STABLE_FAILED(RATE_LIMITED), .retry_after_ms = 7000 },
+	{ "Retry-After longer than the backoff",
+	    { STABLE_FAILED(RATE_LIMITED), .retry_after_ms = 7000 },
 	    { RETRY_SAME, 7000, true, RETRY_WHY_NONE } },
-	{ "Retry-After shorter than the backoff", { STABLE_FAILED(RATE_LIMITED), .retry_after_ms = 20 },
+	{ "Retry-After shorter than the backoff",
+	    { STABLE_FAILED(RATE_LIMITED), .retry_after_ms = 20 },
 	    { RETRY_SAME, 1000, true, RETRY_WHY_NONE } },
 	{ "Retry-After of 0", { STABLE_FAILED(RATE_LIMITED), .retry_after_ms = 0 },
 	    { RETRY_SAME, 1000, true, RETRY_WHY_NONE } },
-	{ "Retry-After beyond the deadline", { STABLE_FAILED(RATE_LIMITED), .retry_after_ms = 120000 },
+	{ "Retry-After beyond the deadline",
+	    { STABLE_FAILED(RATE_LIMITED), .retry_after_ms = 120000 },
 	    { RETRY_GIVE_UP, 0, false, RETRY_WHY_RETRY_AFTER } },
-	{ "Retry-After just before the deadline", { STABLE_FAILED(RATE_LIMITED), .retry_after_ms = 119999 },
+	{ "Retry-After just before the deadline",
+	    { STABLE_FAILED(RATE_LIMITED), .retry_after_ms = 119999 },
 	    { RETRY_SAME, 119999, true, RETRY_WHY_NONE } },
-	{ "candidate: Retry-After fits", { CANDIDATE_FAILED(OVERLOADED), .candidate_attempts_max = 2, .retry_after_ms = 7000 },
+	{ "candidate: Retry-After fits",
+	    { CANDIDATE_FAILED(OVERLOADED), .candidate_attempts_max = 2, .retry_after_ms = 7000 },
 	    { RETRY_SAME, 7000, true, RETRY_WHY_NONE } },
-	{ "candidate: Retry-After does not fit", { CANDIDATE_FAILED(OVERLOADED), .candidate_attempts_max = 2, .retry_after_ms = 900000 },
+	{ "candidate: Retry-After does not fit",
+	    { CANDIDATE_FAILED(OVERLOADED), .candidate_attempts_max = 2, .retry_after_ms = 900000 },
 	    { RETRY_FALLBACK, 0, false, RETRY_WHY_RETRY_AFTER } },
 
 	/* fallback */
@@ -74,43 +79,63 @@ static const struct {
 	    { RETRY_FALLBACK, 0, false, RETRY_WHY_OUTCOME } },
 	{ "candidate rolled back meanwhile", { CANDIDATE_FAILED(RESCUED) },
 	    { RETRY_FALLBACK, 0, false, RETRY_WHY_OUTCOME } },
-	{ "candidate with attempts of its own left", { CANDIDATE_FAILED(SERVER_ERROR), .candidate_attempts_max = 2 },
+	{ "candidate with attempts of its own left",
+	    { CANDIDATE_FAILED(SERVER_ERROR), .candidate_attempts_max = 2 },
 	    { RETRY_SAME, 1000, true, RETRY_WHY_NONE } },
-	{ "candidate's second attempt fails", { CANDIDATE_FAILED(SERVER_ERROR), .candidate_attempts_max = 2, .attempts_done = 2, .arm_attempts_done = 2 },
+	{ "candidate's second attempt fails",
+	    { CANDIDATE_FAILED(SERVER_ERROR), .candidate_attempts_max = 2, .attempts_done = 2,
+		.arm_attempts_done = 2 },
 	    { RETRY_FALLBACK, 0, false, RETRY_WHY_ATTEMPTS } },
-	{ "candidate's attempts stay within the request's", { CANDIDATE_FAILED(SERVER_ERROR), .candidate_attempts_max = 9, .attempts_done = 4, .arm_attempts_done = 4 },
+	{ "candidate's attempts stay within the request's",
+	    { CANDIDATE_FAILED(SERVER_ERROR), .candidate_attempts_max = 9, .attempts_done = 4,
+		.arm_attempts_done = 4 },
 	    { RETRY_FALLBACK, 0, false, RETRY_WHY_ATTEMPTS } },
-	{ "a fallback has always one attempt left", { CANDIDATE_FAILED(SERVER_ERROR), .attempts_max = 1 },
+	{ "a fallback has always one attempt left",
+	    { CANDIDATE_FAILED(SERVER_ERROR), .attempts_max = 1 },
 	    { RETRY_FALLBACK, 0, false, RETRY_WHY_ATTEMPTS } },
-	{ "a fallback needs no retry budget", { CANDIDATE_FAILED(SERVER_ERROR), .candidate_attempts_max = 2, .retry_budget_ok = false },
+	{ "a fallback needs no retry budget",
+	    { CANDIDATE_FAILED(SERVER_ERROR), .candidate_attempts_max = 2,
+		.retry_budget_ok = false },
 	    { RETRY_FALLBACK, 0, false, RETRY_WHY_BUDGET } },
-	{ "a fallback does not wait where a retry could not", { CANDIDATE_FAILED(SERVER_ERROR), .candidate_attempts_max = 2, .deadline_ms = 50001 },
+	{ "a fallback does not wait where a retry could not",
+	    { CANDIDATE_FAILED(SERVER_ERROR), .candidate_attempts_max = 2, .deadline_ms = 50001 },
 	    { RETRY_FALLBACK, 0, false, RETRY_WHY_DEADLINE } },
-	{ "no fallback after the deadline", { CANDIDATE_FAILED(SERVER_ERROR), .deadline_ms = 50000 },
+	{ "no fallback after the deadline",
+	    { CANDIDATE_FAILED(SERVER_ERROR), .deadline_ms = 50000 },
 	    { RETRY_GIVE_UP, 0, false, RETRY_WHY_DEADLINE } },
-	{ "no fallback when switched off", { CANDIDATE_FAILED(SERVER_ERROR), .fallback_enabled = false },
+	{ "no fallback when switched off",
+	    { CANDIDATE_FAILED(SERVER_ERROR), .fallback_enabled = false },
 	    { RETRY_GIVE_UP, 0, false, RETRY_WHY_ATTEMPTS } },
 	{ "no fallback for a pinned request", { CANDIDATE_FAILED(SERVER_ERROR), .pinned = true },
 	    { RETRY_GIVE_UP, 0, false, RETRY_WHY_ATTEMPTS } },
-	{ "a pinned request may be repeated", { CANDIDATE_FAILED(SERVER_ERROR), .pinned = true, .candidate_attempts_max = 2 },
+	{ "a pinned request may be repeated",
+	    { CANDIDATE_FAILED(SERVER_ERROR), .pinned = true, .candidate_attempts_max = 2 },
 	    { RETRY_SAME, 1000, true, RETRY_WHY_NONE } },
+	{ "no second fallback", { CANDIDATE_FAILED(SERVER_ERROR), .fallback_used = true },
+	    { RETRY_GIVE_UP, 0, false, RETRY_WHY_ATTEMPTS } },
 	{ "no fallback when the client left", { CANDIDATE_FAILED(CANCELLED) },
 	    { RETRY_GIVE_UP, 0, false, RETRY_WHY_OUTCOME } },
-	{ "stable fails too: again", { STABLE_FAILED(SERVER_ERROR), .fallback_used = true, .attempts_done = 2 },
+	{ "stable fails too: again",
+	    { STABLE_FAILED(SERVER_ERROR), .fallback_used = true, .attempts_done = 2 },
 	    { RETRY_SAME, 1000, true, RETRY_WHY_NONE } },
-	{ "stable fails too, attempts used up", { STABLE_FAILED(SERVER_ERROR), .fallback_used = true, .attempts_done = 2, .attempts_max = 1 },
+	{ "stable fails too, attempts used up",
+	    { STABLE_FAILED(SERVER_ERROR), .fallback_used = true, .attempts_done = 2,
+		.attempts_max = 1 },
 	    { RETRY_GIVE_UP, 0, false, RETRY_WHY_ATTEMPTS } },
 
 	/* sent, no answer */
 	{ "sent, no answer: not again", { STABLE_FAILED(NO_ANSWER), .sent = true },
 	    { RETRY_GIVE_UP, 0, false, RETRY_WHY_SENT } },
-	{ "sent, no answer, retry_sent", { STABLE_FAILED(NO_ANSWER), .sent = true, .retry_sent = true },
+	{ "sent, no answer, retry_sent",
+	    { STABLE_FAILED(NO_ANSWER), .sent = true, .retry_sent = true },
 	    { RETRY_SAME, 1000, true, RETRY_WHY_NONE } },
 	{ "nothing sent, no answer", { STABLE_FAILED(NO_ANSWER) },
 	    { RETRY_SAME, 1000, true, RETRY_WHY_NONE } },
-	{ "candidate: sent, no answer", { CANDIDATE_FAILED(NO_ANSWER), .candidate_attempts_max = 3, .sent = true },
+	{ "candidate: sent, no answer",
+	    { CANDIDATE_FAILED(NO_ANSWER), .candidate_attempts_max = 3, .sent = true },
 	    { RETRY_FALLBACK, 0, false, RETRY_WHY_SENT } },
-	{ "a timeout may be repeated although sent", { STABLE_FAILED(FIRST_TOKEN_TIMEOUT), .sent = true },
+	{ "a timeout may be repeated although sent",
+	    { STABLE_FAILED(FIRST_TOKEN_TIMEOUT), .sent = true },
 	    { RETRY_SAME, 1000, true, RETRY_WHY_NONE } },
 };
 #pragma GCC diagnostic pop
@@ -317,7 +342,8 @@ suite_retry(void)
 	CU_add_test(suite, "verdicts", test_cases);
 	CU_add_test(suite, "backoff doubles, with jitter", test_backoff);
 	CU_add_test(suite, "backoff of any size", test_backoff_extremes);
-	CU_add_test(suite, "200,000 unlucky requests stay within their bounds", test_whole_requests);
+	CU_add_test(
+	    suite, "200,000 unlucky requests stay within their bounds", test_whole_requests);
 	CU_add_test(suite, "timeouts by attempt", test_timeouts);
 	CU_add_test(suite, "retry budget", test_budget);
 	CU_add_test(suite, "every reason has a name of its own", test_names);

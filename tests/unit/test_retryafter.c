@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define WALL_MS INT64_C(784111777000) /* Sun, 06 Nov 1994 08:49:37 GMT */
-#define DAY_MS RETRYAFTER_MAX_MS
+#define DAY_MS	RETRYAFTER_MAX_MS
 
 struct text_case {
 	const char *text;
@@ -31,6 +31,7 @@ static const struct text_case headers[] = {
 	{ "86400", WALL_MS, DAY_MS },
 	{ "86401", WALL_MS, DAY_MS },
 	{ "99999999999999999999999999999999", WALL_MS, DAY_MS },
+	{ "18446744073709551617", WALL_MS, DAY_MS },
 	{ "", WALL_MS, -1 },
 	{ " ", WALL_MS, -1 },
 	{ ".", WALL_MS, -1 },
@@ -152,8 +153,7 @@ test_body(void)
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		CU_ASSERT_EQUAL(
-		    retryafter_from_seconds(cases[i].seconds), cases[i].expected_ms);
+		CU_ASSERT_EQUAL(retryafter_from_seconds(cases[i].seconds), cases[i].expected_ms);
 }
 
 void suite_retryafter(void);

@@ -10,8 +10,8 @@
 
 #include "common/hash.h"
 
-#define LOW UINT64_C(0)   /* as a random number: bucket 0 */
-#define HIGH UINT64_MAX   /* bucket 9999 */
+#define LOW  UINT64_C(0) /* as a random number: bucket 0 */
+#define HIGH UINT64_MAX	 /* bucket 9999 */
 
 static const struct {
 	const char *what;
@@ -20,41 +20,65 @@ static const struct {
 	enum route_reason reason;
 	bool pinned;
 } cases[] = {
-	{ "key inside the share", { .share_bp = 1000, .has_candidate = true, .has_key = true, .key_hash = 999 },
+	{ "key inside the share",
+	    { .share_bp = 1000, .has_candidate = true, .has_key = true, .key_hash = 999 },
 	    ARM_CANDIDATE, ROUTE_STICKY, false },
-	{ "key at the edge", { .share_bp = 1000, .has_candidate = true, .has_key = true, .key_hash = 1000 },
+	{ "key at the edge",
+	    { .share_bp = 1000, .has_candidate = true, .has_key = true, .key_hash = 1000 },
 	    ARM_STABLE, ROUTE_STICKY, false },
-	{ "key beats random", { .share_bp = 1000, .has_candidate = true, .has_key = true, .key_hash = 70000, .random = HIGH },
+	{ "key beats random",
+	    { .share_bp = 1000,
+		.has_candidate = true,
+		.has_key = true,
+		.key_hash = 70000,
+		.random = HIGH },
 	    ARM_CANDIDATE, ROUTE_STICKY, false },
-	{ "random low", { .share_bp = 1, .has_candidate = true, .random = LOW },
-	    ARM_CANDIDATE, ROUTE_RANDOM, false },
-	{ "random high", { .share_bp = 9999, .has_candidate = true, .random = HIGH },
-	    ARM_STABLE, ROUTE_RANDOM, false },
-	{ "share 0", { .share_bp = 0, .has_candidate = true, .random = LOW },
-	    ARM_STABLE, ROUTE_RANDOM, false },
-	{ "share 100", { .share_bp = 10000, .has_candidate = true, .random = HIGH },
-	    ARM_CANDIDATE, ROUTE_RANDOM, false },
-	{ "no candidate", { .share_bp = 10000 },
-	    ARM_STABLE, ROUTE_NO_CANDIDATE, false },
+	{ "random low", { .share_bp = 1, .has_candidate = true, .random = LOW }, ARM_CANDIDATE,
+	    ROUTE_RANDOM, false },
+	{ "random high", { .share_bp = 9999, .has_candidate = true, .random = HIGH }, ARM_STABLE,
+	    ROUTE_RANDOM, false },
+	{ "share 0", { .share_bp = 0, .has_candidate = true, .random = LOW }, ARM_STABLE,
+	    ROUTE_RANDOM, false },
+	{ "share 100", { .share_bp = 10000, .has_candidate = true, .random = HIGH }, ARM_CANDIDATE,
+	    ROUTE_RANDOM, false },
+	{ "no candidate", { .share_bp = 10000 }, ARM_STABLE, ROUTE_NO_CANDIDATE, false },
 	{ "stable only", { .share_bp = 10000, .has_candidate = true, .stable_only = true },
 	    ARM_STABLE, ROUTE_STABLE_ONLY, false },
-	{ "rolled back beats a share", { .share_bp = 10000, .has_candidate = true, .rolled_back = true },
-	    ARM_STABLE, ROUTE_RANDOM, false },
-	{ "pin at share 0", { .has_candidate = true, .pin = ROUTE_PIN_CANDIDATE, .may_pin = true, .random = HIGH },
+	{ "rolled back beats a share",
+	    { .share_bp = 10000, .has_candidate = true, .rolled_back = true }, ARM_STABLE,
+	    ROUTE_RANDOM, false },
+	{ "pin at share 0",
+	    { .has_candidate = true, .pin = ROUTE_PIN_CANDIDATE, .may_pin = true, .random = HIGH },
 	    ARM_CANDIDATE, ROUTE_PINNED, true },
-	{ "pin during a rollout", { .share_bp = 10000, .has_candidate = true, .pin = ROUTE_PIN_STABLE, .may_pin = true },
+	{ "pin during a rollout",
+	    { .share_bp = 10000, .has_candidate = true, .pin = ROUTE_PIN_STABLE, .may_pin = true },
 	    ARM_STABLE, ROUTE_PINNED, true },
-	{ "pin after a rollback", { .has_candidate = true, .rolled_back = true, .pin = ROUTE_PIN_CANDIDATE, .may_pin = true },
+	{ "pin after a rollback",
+	    { .has_candidate = true,
+		.rolled_back = true,
+		.pin = ROUTE_PIN_CANDIDATE,
+		.may_pin = true },
 	    ARM_STABLE, ROUTE_PIN_REFUSED, false },
-	{ "pin to stable after a rollback", { .has_candidate = true, .rolled_back = true, .pin = ROUTE_PIN_STABLE, .may_pin = true },
+	{ "pin to stable after a rollback",
+	    { .has_candidate = true,
+		.rolled_back = true,
+		.pin = ROUTE_PIN_STABLE,
+		.may_pin = true },
 	    ARM_STABLE, ROUTE_PINNED, true },
-	{ "pin without a candidate", { .pin = ROUTE_PIN_CANDIDATE, .may_pin = true },
+	{ "pin without a candidate", { .pin = ROUTE_PIN_CANDIDATE, .may_pin = true }, ARM_STABLE,
+	    ROUTE_PIN_REFUSED, false },
+	{ "pin of what is for stable only",
+	    { .share_bp = 10000,
+		.has_candidate = true,
+		.stable_only = true,
+		.pin = ROUTE_PIN_CANDIDATE,
+		.may_pin = true },
 	    ARM_STABLE, ROUTE_PIN_REFUSED, false },
-	{ "pin of what is for stable only", { .share_bp = 10000, .has_candidate = true, .stable_only = true, .pin = ROUTE_PIN_CANDIDATE, .may_pin = true },
-	    ARM_STABLE, ROUTE_PIN_REFUSED, false },
-	{ "pin without the right, outside the share", { .share_bp = 5000, .has_candidate = true, .pin = ROUTE_PIN_CANDIDATE, .random = HIGH },
+	{ "pin without the right, outside the share",
+	    { .share_bp = 5000, .has_candidate = true, .pin = ROUTE_PIN_CANDIDATE, .random = HIGH },
 	    ARM_STABLE, ROUTE_PIN_DENIED, false },
-	{ "pin without the right, inside the share", { .share_bp = 5000, .has_candidate = true, .pin = ROUTE_PIN_STABLE, .random = LOW },
+	{ "pin without the right, inside the share",
+	    { .share_bp = 5000, .has_candidate = true, .pin = ROUTE_PIN_STABLE, .random = LOW },
 	    ARM_CANDIDATE, ROUTE_PIN_DENIED, false },
 	{ "pin without the right, no candidate", { .share_bp = 5000, .pin = ROUTE_PIN_CANDIDATE },
 	    ARM_STABLE, ROUTE_NO_CANDIDATE, false },
@@ -97,10 +121,26 @@ static const struct {
 	{ "claude", "claude-next", "", "user-42", 4847 },
 	{ "claude", "claude-next", "", "", 2891 },
 	{ "claude", "claude-next", "", "9c2f4e1a-7b55-4b0e-8f2e-2f6d7c1b0a99", 4461 },
-	{ "chat", "deepseek-chat", "s\xc3""\xa4""ltz", "u1", 4916 },
-	{ "chat", "deepseek-chat", "s\xc3""\xa4""ltz", "user-42", 3739 },
-	{ "chat", "deepseek-chat", "s\xc3""\xa4""ltz", "", 1125 },
-	{ "chat", "deepseek-chat", "s\xc3""\xa4""ltz", "9c2f4e1a-7b55-4b0e-8f2e-2f6d7c1b0a99", 1056 },
+	{ "chat", "deepseek-chat",
+	    "s\xc3"
+	    "\xa4"
+	    "ltz",
+	    "u1", 4916 },
+	{ "chat", "deepseek-chat",
+	    "s\xc3"
+	    "\xa4"
+	    "ltz",
+	    "user-42", 3739 },
+	{ "chat", "deepseek-chat",
+	    "s\xc3"
+	    "\xa4"
+	    "ltz",
+	    "", 1125 },
+	{ "chat", "deepseek-chat",
+	    "s\xc3"
+	    "\xa4"
+	    "ltz",
+	    "9c2f4e1a-7b55-4b0e-8f2e-2f6d7c1b0a99", 1056 },
 };
 
 static uint64_t

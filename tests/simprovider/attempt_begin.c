@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The beginning of an attempt: what was asked for, whether it is refused, which behaviour and fault
+ * it gets, and what its answer will be made of. All chance but the waits is drawn here, in a fixed
+ * order.
+ */
+#include "tests/simprovider/conn.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/hash.h"
+#include "tests/simprovider/admin.h"
+
+_Static_assert(sizeof(((struct entry *)0)->key) == HASH_DIGEST_BYTES - 1, "digest of a key");
+
+static const struct problem not_parsed = { .status = 400,
+	.type = { "invalid_request_error", 21 },
+	.message = { "We could not parse the JSON body of your request.", 49 } };
+static const struct problem no_model = { .status = 400,
+	.type = { "invalid_request_error", 21 },
+	.message = { "you must provide a model parameter", 34 } };
+static const struct problem no_path = { .status = 404,
+	.type = { "invalid_request_error", 21 },
+	.message = { "Unknown request URL.", 20 } };
+
+/* The path without prefix of a scheme and without its query. */
+static struct str
+path_of(const uint8_t *bytes, const struct request *request)
+{
+	struct str path = span_str(bytes, request->target);
+	const char *query = memchr(path.bytes, '?', path.len);
+
+	if (query != NULL)
+		path.len = (size_t)(query - path.bytes);
+	return path;
+}
+
+static struct str
+key_of(const struct attempt *a, const uint8_t *bytes)
+{
+	const struct request *request = &a->conn->reader.request;
+	enum key_header own = a->conn->sim->options->kind->key;
+
+	if (request->keys[own].len > 0)
+		return span_str(bytes, request->keys[own]);
+	for (int i = 0; i < KEY_HEADERS; i++)
+		if (request->keys[i].len > 0)
+			return span_str(bytes, request->keys[i]);
+	return (struct str){ "", 0 };
+}
+
+static bool
+key_is_good(const struct attempt *a, const uint8_t *bytes)
+{
+	const struct options *options = a->conn->sim->options;
+	struct str key = span_str(bytes, a->conn->reader.request.keys[options->kind->key]);
+
+	for (size_t i = 0; i < options->key_count; i++)
+		if (strlen(options->keys[i]) == key.len &&
+		    memcmp(options->keys[i], key.bytes, key.len) == 0)
+			return true;
+	return options->key_count == 0;
+}
+
+static void
+note_entry(struct attempt *a, const uint8_t *bytes, struct str path)
+{
+	struct conn *c = a->conn;
+	struct str key = key_of(a, bytes);
+	char digest[HASH_DIGEST_BYTES];
+
+	a->entry.start_us = c->first_byte_us;
+	a->entry.bytes_in = c->reader.request.wire_bytes;
+	a->entry.path = names_number(&c->sim->ledger.paths, path);
+	if (key.len > 0) {
+		hash_digest_hex(digest, key.bytes, key.len);
+		memcpy(a->entry.key, digest, sizeof(a->entry.key));
+	}
+}
+
+static int
+hex_digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0'
+	    : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
+	                                         : -1;
+}
+
+/* Copies the name as it stands in JSON, with "\/" for "/" and, from a path, %XX undone. False: it
+ * is too long or holds what no name has. */
+static bool
+set_model(struct attempt *a, struct str raw, bool from_path)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < raw.len && n < sizeof(a->model); i++) {
+		char c = raw.bytes[i];
+
+		if (c == '\\' && i + 1 < raw.len && raw.bytes[i + 1] == '/')
+			continue;
+		if (from_path && c == '%' && i + 2 < raw.len && hex_digit(raw.bytes[i + 1]) >= 0 &&
+		    hex_digit(raw.bytes[i + 2]) >= 0) {
+			c = (char)(hex_digit(raw.bytes[i + 1]) * 16 + hex_digit(raw.bytes[i + 2]));
+			i += 2;
+		}
+		if ((unsigned char)c < 0x20 || (from_path && (c == '"' || c == '\\')))
+			return false;
+		a->model[n++] = c;
+	}
+	a->reply.model = (struct str){ a->model, n };
+	return n > 0 && n < sizeof(a->model);
+}
+
+static void
+count_input(struct str element, void *arg)
+{
+	(void)element;
+	++*(size_t *)arg;
+}
+
+static void
+note_input(struct str element, void *arg)
+{
+	struct reply *reply = arg;
+	uint64_t seed = 14695981039346656037u; /* FNV-1a over model and text */
+
+	for (size_t i = 0; i < reply->model.len; i++)
+		seed = (seed ^ (uint8_t)reply->model.bytes[i]) * 1099511628211u;
+	for (size_t i = 0; i < element.len; i++)
+		seed = (seed ^ (uint8_t)element.bytes[i]) * 1099511628211u;
+	reply->inputs[reply->input_count++] = seed;
+}
+
+static void
+note_inputs(struct attempt *a, const struct ask *ask)
+{
+	size_t count = 0;
+
+	if (ask->input.bytes == NULL)
+		return;
+	scan_elements(ask->input, count_input, &count);
+	a->reply.inputs = calloc(count + 1, sizeof(uint64_t));
+	if (a->reply.inputs != NULL)
+		scan_elements(ask->input, note_input, &a->reply);
+	a->reply.base64 = ask->base64;
+	a->reply.dimensions = ask->dimensions > 0 ? ask->dimensions : a->behaviour->dimensions;
+}
+
+/* Finds the behaviour of what was asked for, or sets the problem. */
+static void
+find_behaviour(struct attempt *a, struct str body, struct str request_id, const struct ask *ask)
+{
+	struct behaviour *b = script_find(a->script, a->reply.model);
+
+	if (b == NULL || !b->found) {
+		a->problem = problem_usual(404);
+		return;
+	}
+	b = script_match(b, body, request_id);
+	a->behaviour = b;
+	a->stream = ask->stream && a->endpoint->event != NULL;
+	a->fault = fault_pick(b->faults, b->fault_count, &a->dice,
+	    (struct fault_scene){ a->stream, a->conn->answers > 0 });
+}
+
+static void
+read_ask(struct attempt *a, const uint8_t *bytes, struct ask *ask)
+{
+	const struct request *request = &a->conn->reader.request;
+	struct str body = span_str(bytes, request->body);
+
+	if (!scan_body(body, ask))
+		a->problem = not_parsed;
+	else if (ask->model.bytes == NULL || !set_model(a, ask->model, false))
+		a->problem = no_model;
+	else
+		find_behaviour(a, body, span_str(bytes, request->request_id), ask);
+}
+
+/* The catalogue has one behaviour for all; what is not found is not found in either way. */
+static void
+read_catalogue(struct attempt *a, struct str model)
+{
+	struct behaviour *b = a->script->catalogue;
+	struct ask nothing = { 0 };
+
+	if (model.bytes != NULL && !set_model(a, model, true))
+		a->problem = no_path;
+	else if (model.bytes != NULL)
+		find_behaviour(a, (struct str){ "", 0 }, (struct str){ "", 0 }, &nothing);
+	if (b == NULL)
+		return;
+	a->behaviour = b;
+	a->fault = fault_pick(b->faults, b->fault_count, &a->dice,
+	    (struct fault_scene){ false, a->conn->answers > 0 });
+}
+
+/* Usage as the script has it, or as it is: about four bytes of text make a token. */
+static void
+plan_usage(struct attempt *a, const struct ask *ask, size_t body_bytes)
+{
+	const struct usage_plan *plan = &a->behaviour->usage;
+	struct reply *reply = &a->reply;
+	struct usage *u = &reply->usage;
+	uint64_t made = reply->tools != NULL ? reply->tools->events : reply->tokens;
+
+	u->input = plan->input != TOKENS_UNSET ? plan->input : body_bytes / 4 + 1;
+	u->cached = plan->cached == TOKENS_UNSET ? 0 : plan->cached < u->input ? plan->cached : u->input;
+	u->reasoning = reply->reasoning;
+	u->output = plan->output != TOKENS_UNSET ? plan->output : made + reply->reasoning;
+	if (a->endpoint->event == NULL)
+		u->output = 0;
+	bool own_way = a->endpoint->event != NULL && a->stream && !a->endpoint->always_usage;
+
+	reply->usage_asked = own_way && ask->include_usage;
+	reply->usage_with_choices = plan->mode == USAGE_WITH_CHOICES;
+	reply->show_usage = plan->mode != USAGE_MISSING && !attempt_has(a, FAULT_NO_USAGE) &&
+	    (!own_way || ask->include_usage || plan->mode != USAGE_PRESENT);
+	reply->usage_with_choices = reply->usage_with_choices && reply->show_usage;
+}
+
+static void
+plan_content(struct attempt *a, const struct ask *ask)
+{
+	const struct behaviour *b = a->behaviour;
+	struct reply *reply = &a->reply;
+	bool calls = b->tool_calls.count > 0 && (ask->tools || b->tools_when == TOOLS_ALWAYS);
+
+	reply->tokens =
+	    b->text.count > 0 ? b->text.count : (uint64_t)llround(dist_draw(&b->tokens, &a->dice));
+	reply->reasoning = (uint64_t)llround(dist_draw(&b->reasoning_tokens, &a->dice));
+	reply->finish_reason = b->finish_reason;
+	if (calls)
+		reply->tools = &b->tool_calls;
+	if (attempt_has(a, FAULT_BAD_TOOL_JSON)) {
+		reply->bad_tool_json = true;
+		reply->tools = b->tool_calls.count > 0 ? &b->tool_calls : &script_default_calls;
+	}
+	if (reply->tools != NULL)
+		reply->finish_reason = (struct str){ "tool_calls", 10 };
+}
+
+static void
+plan_losses(struct attempt *a)
+{
+	struct reply *reply = &a->reply;
+
+	if (attempt_has(a, FAULT_EMPTY) || attempt_has(a, FAULT_ROLE_ONLY)) {
+		reply->tokens = reply->reasoning = 0;
+		reply->tools = NULL;
+		reply->finish_reason = a->behaviour->finish_reason;
+		reply->no_choices = a->fault->variant == EMPTY_CHOICES;
+	}
+	if (attempt_has(a, FAULT_NO_FINISH))
+		reply->finish_reason = (struct str){ "", 0 };
+	if (attempt_has(a, FAULT_STATUS))
+		a->problem = a->fault->problem;
+}
+
+static enum framing
+choose_framing(const struct attempt *a)
+{
+	enum framing wanted = a->behaviour->framing;
+
+	if (attempt_has(a, FAULT_CONTENT_LENGTH))
+		return a->fault->variant == LENGTH_BOTH ? FRAMING_CHUNKED : FRAMING_LENGTH;
+	/* Comments before a body make its length unknown. */
+	if (attempt_has(a, FAULT_COMMENTS) || (a->stream && a->problem.status == 0))
+		wanted = wanted == FRAMING_CLOSE ? FRAMING_CLOSE : FRAMING_CHUNKED;
+	else if (wanted == FRAMING_AUTO)
+		wanted = FRAMING_LENGTH;
+	return wanted == FRAMING_CHUNKED && a->http10 ? FRAMING_CLOSE : wanted;
+}
+
+static void
+plan_split(struct attempt *a)
+{
+	struct split split = a->behaviour->split;
+
+	if (attempt_has(a, FAULT_TRICKLE) || attempt_has(a, FAULT_SPLIT))
+		split = (struct split){ a->fault->at_byte, a->fault->bytes, a->fault->gap_ms };
+	conn_set_split(a->conn, &split);
+}
+
+static void
+plan_course(struct attempt *a)
+{
+	const struct fault *fault = a->fault;
+	const struct dist *latency = fault != NULL && fault->has_latency ? &fault->latency_ms
+	                                                                 : &a->behaviour->latency_ms;
+
+	a->framing = choose_framing(a);
+	a->then = THEN_KEEP;
+	if (fault != NULL && strstr(fault->kind->keys, "then") != NULL)
+		a->then = fault->then;
+	if (a->then == THEN_KEEP && (a->wants_close || a->framing == FRAMING_CLOSE))
+		a->then = THEN_CLOSE;
+	if (a->problem.status != 0)
+		a->stream = false;
+	plan_split(a);
+	a->stage = STAGE_HEAD;
+	a->due_us = clock_mono_us() + (uint64_t)(dist_draw(latency, &a->dice) * US_PER_MS);
+	crypto_hash_sha256_init(&a->sha256);
+}
+
+/* Enters it into the ledger; the catalogue is only counted. */
+static void
+enter(struct attempt *a, const uint8_t *bytes)
+{
+	struct sim *sim = a->conn->sim;
+	struct ledger *ledger = &sim->ledger;
+	const struct request *request = &a->conn->reader.request;
+
+	ledger_count_key(ledger, a->entry.key);
+	if (a->endpoint != NULL && a->endpoint->catalogue) {
+		ledger->catalogue++;
+		return;
+	}
+	a->entry.model = names_number(&ledger->models, a->reply.model);
+	a->entry.stream = a->stream;
+	if (a->fault != NULL)
+		a->entry.fault = (uint8_t)a->fault->kind->id;
+	a->ticket = ledger_open(ledger, &a->entry, span_str(bytes, request->request_id));
+	a->reply.id = a->ticket.id;
+	keep_request(&sim->keep, a->ticket.id, bytes, request);
+}
+
+static void
+start(struct attempt *a, struct conn *c)
+{
+	const struct request *request = &c->reader.request;
+
+	memset(a, 0, sizeof(*a));
+	a->conn = c;
+	a->script = script_ref(c->sim->script);
+	a->behaviour = script_default();
+	a->http10 = request->http10;
+	a->wants_close = request->close || (request->http10 && !request->keep_alive);
+	a->sent_before = c->sent_bytes;
+	a->reply.model = (struct str){ a->model, 0 };
+	c->job = &attempt_job;
+}
+
+void
+attempt_begin(struct conn *c, const uint8_t *bytes, bool broken)
+{
+	struct attempt *a = &c->attempt;
+	struct str model = { NULL, 0 }, path = path_of(bytes, &c->reader.request);
+	struct str method = span_str(bytes, c->reader.request.method);
+	struct ask ask = { 0 };
+
+	start(a, c);
+	note_entry(a, bytes, path);
+	if (!broken)
+		a->endpoint = c->sim->options->kind->route(method, path, &model);
+	bool catalogue = a->endpoint != NULL && a->endpoint->catalogue;
+
+	a->dice = dice_make(c->sim->seed,
+	    catalogue ? ~c->sim->ledger.catalogue : c->sim->ledger.last + 1);
+	if (broken)
+		a->problem = not_parsed;
+	else if (a->endpoint == NULL)
+		a->problem = no_path;
+	else if (!key_is_good(a, bytes))
+		a->problem = problem_usual(401);
+	else if (catalogue)
+		read_catalogue(a, model);
+	else
+		read_ask(a, bytes, &ask);
+	a->wants_close = a->wants_close || broken || a->behaviour->close;
+	if (a->problem.status == 0) {
+		plan_content(a, &ask);
+		plan_losses(a);
+		plan_usage(a, &ask, c->reader.request.body.len);
+		note_inputs(a, &ask);
+	}
+	a->reply.behaviour = a->behaviour;
+	a->reply.script = a->script;
+	plan_course(a);
+	enter(a, bytes);
+}
+
+void
+attempt_enter_partial(struct conn *c, const uint8_t *bytes, size_t n)
+{
+	struct attempt *a = &c->attempt;
+	const struct request *request = &c->reader.request;
+	struct str request_id = { "", 0 };
+
+	memset(a, 0, sizeof(*a));
+	a->conn = c;
+	if (c->reader.have_head) {
+		if (admin_path(bytes, request))
+			return;
+		note_entry(a, bytes, path_of(bytes, request));
+		request_id = span_str(bytes, request->request_id);
+	}
+	a->entry.start_us = c->first_byte_us;
+	a->entry.bytes_in = n;
+	a->ticket = ledger_open(&c->sim->ledger, &a->entry, request_id);
+	a->entry.state = STATE_CANCELLED;
+	a->entry.close_us = a->entry.end_us = clock_wall_us();
+	ledger_close(&c->sim->ledger, a->ticket, &a->entry);
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+/* Money is exact: known sums, every price with six decimals there and back, and no overflow. */
+#include "common/money.h"
+
+#include <CUnit/CUnit.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+void suite_money(void);
+
+static uint64_t
+price(const char *text)
+{
+	uint64_t picousd = UINT64_MAX;
+	struct err e;
+
+	CU_ASSERT_EQUAL(money_parse_price(text, strlen(text), &picousd, &e), 0);
+	return picousd;
+}
+
+static struct money
+month(uint64_t requests, uint64_t input, uint64_t output, const char *in, const char *out)
+{
+	struct money one = money_sum(money_cost(input, price(in)), money_cost(output, price(out)));
+
+	return money_times(one, requests);
+}
+
+static void
+test_comparison(void)
+{
+	struct money dear = month(1000000, 1000, 500, "15.00", "60.00");
+	struct money cheap = month(1000000, 1000, 500, "2", "8.0");
+	char text[MONEY_CHARS];
+
+	CU_ASSERT_STRING_EQUAL(money_format(text, dear, 2), "45000.00");
+	CU_ASSERT_STRING_EQUAL(money_format(text, cheap, 2), "6000.00");
+	CU_ASSERT_EQUAL(money_saving_bp(dear, cheap), 8667);
+	CU_ASSERT_EQUAL(money_saving_bp(cheap, dear), -65000);
+	CU_ASSERT_EQUAL(money_saving_bp(cheap, cheap), 0);
+	CU_ASSERT_EQUAL(money_saving_bp(money_make(0, 0), cheap), 0);
+}
+
+static void
+test_prices(void)
+{
+	static const struct {
+		const char *text, *printed;
+		uint64_t picousd;
+	} cases[] = {
+		{ "0", "0", 0 },
+		{ "0.0", "0", 0 },
+		{ "2", "2", 2000000 },
+		{ "0.14", "0.14", 140000 },
+		{ "0.42", "0.42", 420000 },
+		{ "3.75", "3.75", 3750000 },
+		{ "0.000001", "0.000001", 1 },
+		{ "100", "100", 100000000 },
+		{ "1.5000000000", "1.5", 1500000 },
+		{ "999999.999999", "999999.999999", 999999999999 },
+		{ "1000000.000000", "1000000", MONEY_PRICE_MAX },
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char text[MONEY_CHARS];
+
+		CU_ASSERT_EQUAL(price(cases[i].text), cases[i].picousd);
+		CU_ASSERT_STRING_EQUAL(
+		    money_format_price(text, cases[i].picousd), cases[i].printed);
+	}
+}
+
+static void
+test_prices_there_and_back(void)
+{
+	bool same = true;
+
+	/* Steps that share no factor with 10 reach all digits at all places. */
+	for (uint64_t p = 0; p <= MONEY_PRICE_MAX; p += 1 + p / 127) {
+		char text[MONEY_CHARS];
+
+		same = same && price(money_format_price(text, p)) == p;
+	}
+	CU_ASSERT_TRUE(same);
+}
+
+static void
+test_bad_prices(void)
+{
+	static const char *const cases[] = { "", ".", "-1", "-0", "+1", "1e3", "1E-2", "0.0000001",
+		"1.0000005", "1000000.000001", "1000001", "99999999999999999999999999", "1.2.3",
+		"1 ", "1,5", "0x1" };
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint64_t picousd;
+		struct err e;
+
+		CU_ASSERT_EQUAL(money_parse_price(cases[i], strlen(cases[i]), &picousd, &e), -1);
+	}
+}
+
+static void
+test_format(void)
+{
+	static const struct {
+		uint64_t usd, picousd;
+		unsigned decimals;
+		const char *text;
+	} cases[] = {
+		{ 0, 0, 0, "0" },
+		{ 0, 0, 2, "0.00" },
+		{ 1, 5000000000, 2, "1.01" },
+		{ 1, 4999999999, 2, "1.00" },
+		{ 0, 500000000000, 0, "1" },
+		{ 0, 999999999999, 12, "0.999999999999" },
+		{ 0, 999999999999, 11, "1.00000000000" },
+		{ 9, 995000000000, 2, "10.00" },
+		{ 0, 1, 12, "0.000000000001" },
+		{ 7, 70000000, 6, "7.000070" },
+		{ UINT64_MAX, 0, 12, "18446744073709551615.000000000000" },
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char text[MONEY_CHARS];
+		struct money m = { cases[i].usd, cases[i].picousd };
+
+		CU_ASSERT_STRING_EQUAL(money_format(text, m, cases[i].decimals), cases[i].text);
+	}
+}
+
+static void
+test_carries(void)
+{
+	uint64_t usd = 0, picousd = 0;
+	struct money m;
+
+	/* A third of a dollar and a bit, three million times, is what it is at once. */
+	for (unsigned i = 0; i < 3000000; i++)
+		money_add(&usd, &picousd, money_make(0, 333333333337));
+	m = money_times(money_make(0, 333333333337), 3000000);
+	CU_ASSERT_EQUAL(usd, m.usd);
+	CU_ASSERT_EQUAL(picousd, m.picousd);
+	CU_ASSERT_EQUAL(usd, 1000000);
+	CU_ASSERT_EQUAL(picousd, 11000000);
+	m = money_make(2, UINT64_MAX);
+	CU_ASSERT_EQUAL(m.usd, 2 + UINT64_MAX / PICOUSD_PER_USD);
+	CU_ASSERT_EQUAL(m.picousd, UINT64_MAX % PICOUSD_PER_USD);
+}
+
+static void
+test_largest(void)
+{
+	struct money most = { UINT64_MAX, PICOUSD_PER_USD - 1 };
+	struct money m = money_cost(UINT64_MAX, MONEY_PRICE_MAX);
+	uint64_t usd = most.usd, picousd = most.picousd;
+
+	CU_ASSERT_EQUAL(m.usd, UINT64_MAX);
+	CU_ASSERT_EQUAL(m.picousd, 0);
+	money_add(&usd, &picousd, money_make(0, 1));
+	CU_ASSERT_EQUAL(usd, most.usd);
+	CU_ASSERT_EQUAL(picousd, most.picousd);
+	m = money_times(most, 2);
+	CU_ASSERT_EQUAL(m.usd, most.usd);
+	m = money_cost(UINT64_MAX, UINT64_MAX);
+	CU_ASSERT_EQUAL(m.usd, most.usd);
+	CU_ASSERT_EQUAL(money_saving_bp(most, money_make(0, 0)), 10000);
+}
+
+void
+suite_money(void)
+{
+	CU_pSuite s = CU_add_suite("money", NULL, NULL);
+
+	CU_add_test(s, "comparison of two models", test_comparison);
+	CU_add_test(s, "prices", test_prices);
+	CU_add_test(s, "prices there and back", test_prices_there_and_back);
+	CU_add_test(s, "bad prices", test_bad_prices);
+	CU_add_test(s, "format", test_format);
+	CU_add_test(s, "carries", test_carries);
+	CU_add_test(s, "largest", test_largest);
+}
