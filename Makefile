@@ -70,13 +70,13 @@ $(BIN)/grayd: $(B)/daemon/main.o $(DAEMON) $(WORKER) $(COMMON)
 $(BIN)/grayctl: $(B)/ctl/main.o $(CTL) $(COMMON)
 $(BIN)/simprovider: $(SIM) $(COMMON)
 $(BIN)/loadgen: $(LOAD) $(COMMON)
-$(BIN)/unit: LIBS += -lcunit
+$(BIN)/unit: TESTLIBS := -lcunit
 $(BIN)/unit: $(UNIT) $(DAEMON) $(WORKER) $(CTL) $(COMMON)
 
 $(PROGRAMS) $(BIN)/loadgen $(BIN)/unit:
 	@mkdir -p $(@D)
 	$(SAY) "link $@"
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lm
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) $(TESTLIBS) -lm
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)

@@ -24,7 +24,7 @@ buf_len(const struct buf *b)
 static inline uint8_t *
 buf_bytes(const struct buf *b)
 {
-	return b->data + b->head;
+	return b->data == NULL ? NULL : b->data + b->head;
 }
 
 void buf_free(struct buf *b); /* frees the bytes; the struct is empty and usable again */

@@ -102,7 +102,7 @@ enum verb
 verb_nearest(const char *name)
 {
 	size_t n = strlen(name);
-	unsigned best = 3; /* three letters wrong is another word */
+	unsigned best = UINT32_MAX;
 	enum verb found = VERB_NONE;
 
 	if (n == 0 || n > WORD_MAX)
@@ -115,7 +115,7 @@ verb_nearest(const char *name)
 		if (n >= 3 && strncmp(verbs[v].name, name, n) == 0)
 			return (enum verb)v;
 		far = distance(name, n, verbs[v].name, m);
-		if (far < best && far < m) {
+		if (far < best && far <= (m + 1) / 3) { /* with more wrong it is another word */
 			best = far;
 			found = (enum verb)v;
 		}

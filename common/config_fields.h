@@ -59,9 +59,10 @@ extern const struct kind kind_bool, kind_uint, kind_real, kind_word, kind_string
 extern const struct kind kind_uints, kind_strings;
 /* config_objects.c */
 extern const struct kind kind_object, kind_map, kind_array;
+/* config_refs.c */
+extern const struct kind kind_provider_ref, kind_model_ref, kind_release_refs;
 /* config_special.c */
-extern const struct kind kind_provider_ref, kind_model_ref, kind_release_refs, kind_sticky,
-    kind_hash, kind_price, kind_price_amount, kind_api_key;
+extern const struct kind kind_sticky, kind_hash, kind_price, kind_price_amount, kind_api_key;
 
 /* ---- config_reader.c: where we are, what is wrong ---------------------------------------------
  */
@@ -110,6 +111,19 @@ static inline const void *
 field_in(const struct field *f, const void *base)
 {
 	return (const char *)base + f->offset;
+}
+
+/* The length of a list. */
+static inline unsigned *
+count_at(const struct field *f, void *base)
+{
+	return (unsigned *)(void *)((char *)base + f->count_offset);
+}
+
+static inline unsigned
+count_in(const struct field *f, const void *base)
+{
+	return *(const unsigned *)(const void *)((const char *)base + f->count_offset);
 }
 
 /* ---- config_check.c: what strings must look like: NULL, or what was expected --------------------

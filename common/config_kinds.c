@@ -196,18 +196,6 @@ const struct kind kind_string = { .read = read_string, .print = print_string, .f
 
 /* ---- lists ----------------------------------------------------------------------------------- */
 
-static unsigned *
-count_of(const struct field *f, void *base)
-{
-	return (unsigned *)(void *)((char *)base + f->count_offset);
-}
-
-static unsigned
-count_in(const struct field *f, const void *base)
-{
-	return *(const unsigned *)(const void *)((const char *)base + f->count_offset);
-}
-
 static int
 check_list(struct reader *r, const struct field *f, const cJSON *v)
 {
@@ -260,7 +248,7 @@ read_uints(struct reader *r, const struct field *f, void *base, const cJSON *v)
 		reader_leave(r, outer);
 		i++;
 	}
-	*count_of(f, base) = i;
+	*count_at(f, base) = i;
 	return 0;
 }
 
@@ -292,7 +280,7 @@ free_strings(const struct field *f, void *base)
 		free(items[i]);
 		items[i] = NULL;
 	}
-	*count_of(f, base) = 0;
+	*count_at(f, base) = 0;
 }
 
 static int
@@ -321,7 +309,7 @@ read_strings(struct reader *r, const struct field *f, void *base, const cJSON *v
 		if (take_string(r, f, &items[i], item) != 0 || check_new(r, items, i, item) != 0)
 			return -1;
 		reader_leave(r, outer);
-		*count_of(f, base) = ++i;
+		*count_at(f, base) = ++i;
 	}
 	return 0;
 }

@@ -178,18 +178,6 @@ const struct kind kind_object = { .read = read_embedded,
 
 /* ---- many objects ---------------------------------------------------------------------------- */
 
-static unsigned *
-count_of(const struct field *f, void *base)
-{
-	return (unsigned *)(void *)((char *)base + f->count_offset);
-}
-
-static unsigned
-count_in(const struct field *f, const void *base)
-{
-	return *(const unsigned *)(const void *)((const char *)base + f->count_offset);
-}
-
 static char *
 items_in(const struct field *f, const void *base)
 {
@@ -210,7 +198,7 @@ free_items(const struct field *f, void *base)
 	}
 	free(items);
 	*(char **)field_at(f, base) = NULL;
-	*count_of(f, base) = 0;
+	*count_at(f, base) = 0;
 }
 
 /* Zeroed room for all, counted at once: what is not filled in is still safe to free. */
@@ -228,7 +216,7 @@ make_items(struct reader *r, const struct field *f, void *base, const cJSON *v)
 	if (items == NULL)
 		return reader_no_memory(r);
 	*(char **)field_at(f, base) = items;
-	*count_of(f, base) = n;
+	*count_at(f, base) = n;
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/config_fields.h"
+#include "common/printable.h"
 
 static void
 append(struct reader *r, const char *text)
@@ -48,15 +49,6 @@ reader_leave(struct reader *r, size_t length)
 	r->path[length] = '\0';
 }
 
-/* Control bytes (those of C1, too) become '?'. */
-static void
-make_printable(char *text)
-{
-	for (unsigned char *c = (unsigned char *)text; *c != '\0'; c++)
-		if (*c < ' ' || *c == 0x7f || (*c == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f))
-			*c = '?';
-}
-
 static int fail(struct reader *r, const cJSON *v, const char *fmt, va_list ap) PRINTF_LIKE(3, 0);
 
 static int
@@ -68,7 +60,7 @@ fail(struct reader *r, const cJSON *v, const char *fmt, va_list ap)
 	err_set(r->e, "%s:%u: %s%s%s", r->file, json_place(r->json, v)->line, r->path,
 	    r->path_len > 0 ? ": " : "", what);
 	if (r->e != NULL)
-		make_printable(r->e->msg);
+		printable_clean(r->e->msg);
 	return -1;
 }
 

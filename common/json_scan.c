@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/text.h"
+
 struct scan {
 	struct json *json;
 	const char *at, *end;
@@ -45,24 +47,6 @@ skip_space(struct scan *s)
 		else if (*s->at != ' ' && *s->at != '\t' && *s->at != '\r')
 			return;
 	}
-}
-
-/* Length of the UTF-8 sequence at `p` (RFC 3629: no surrogates, nothing overlong); 0: none. The
- * NUL behind the text is no continuation byte, so this never looks past it. */
-static unsigned
-utf8_length(const uint8_t *p)
-{
-	unsigned n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-
-	if (p[0] > 0xf4)
-		return 0;
-	for (unsigned i = 1; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	return n;
 }
 
 /* Four hexadecimal digits; -1: something else. */
@@ -123,7 +107,7 @@ scan_string(struct scan *s)
 {
 	for (s->at++; *s->at != '"';) {
 		unsigned char c = (unsigned char)*s->at;
-		unsigned length;
+		size_t length = 1;
 
 		if (c == '\\') {
 			if (scan_escape(s) != 0)
@@ -134,7 +118,8 @@ scan_string(struct scan *s)
 			return fail(s, "a string has no closing quote");
 		if (c < 0x20 || c == 0x7f)
 			return fail(s, "a control byte inside a string");
-		length = utf8_length((const uint8_t *)s->at);
+		if (c >= 0x80)
+			length = text_utf8_length((const uint8_t *)s->at, (const uint8_t *)s->end);
 		if (length == 0)
 			return fail(s, "bytes that are not UTF-8");
 		s->at += length;

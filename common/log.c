@@ -345,7 +345,7 @@ log_due(uint64_t now_us)
 
 	if (waiting == 0)
 		return false;
-	return now_us - state.since_us >= DUE_US || (waiting >= DUE_BYTES && !state.blocked);
+	return now_us >= state.since_us + DUE_US || (waiting >= DUE_BYTES && !state.blocked);
 }
 
 bool

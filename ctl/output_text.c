@@ -58,14 +58,14 @@ print_receipt(const struct screen *screen, const cJSON *answer)
 		fputs("it was so already: nothing was published\n", screen->out);
 		return;
 	}
-	fprintf(screen->out, "published after %s; acknowledged by all %.0f workers %s later\n",
+	fprintf(screen->out, "published after %s, acknowledged %s later (workers: %.0f)\n",
 	    words_us(publish, answer_number(receipt, "publish_us")),
-	    answer_number(receipt, "acknowledged"),
-	    words_us(acknowledge, answer_number(receipt, "acknowledge_us")));
+	    words_us(acknowledge, answer_number(receipt, "acknowledge_us")),
+	    answer_number(receipt, "acknowledged"));
 	if (in_flight > 0)
-		fprintf(screen->out, "%.0f requests were with the candidate then\n", in_flight);
+		fprintf(screen->out, "requests with the candidate at that moment: %.0f\n", in_flight);
 	if (killed > 0)
-		fprintf(screen->out, "%.0f workers did not acknowledge and were replaced\n", killed);
+		fprintf(screen->out, "workers that did not acknowledge and were replaced: %.0f\n", killed);
 }
 
 static void

@@ -13,20 +13,25 @@
 
 struct arms {
 	const cJSON *objects[ARMS];
+	const char *headers[ARMS];
 	unsigned n;
 };
 
 static struct arms
 find_arms(const cJSON *release)
 {
-	static const char *const names[ARMS] = { "stable", "candidate" };
+	static const struct {
+		const char *name, *header;
+	} known[ARMS] = { { "stable", ">STABLE" }, { "candidate", ">CANDIDATE" } };
 	struct arms arms = { .n = 0 };
 
 	for (unsigned i = 0; i < ARMS; i++) {
-		const cJSON *arm = answer_get(answer_get(release, "arms"), names[i]);
+		const cJSON *arm = answer_get(answer_get(release, "arms"), known[i].name);
 
-		if (cJSON_IsObject(arm))
-			arms.objects[arms.n++] = arm;
+		if (!cJSON_IsObject(arm))
+			continue;
+		arms.headers[arms.n] = known[i].header;
+		arms.objects[arms.n++] = arm;
 	}
 	return arms;
 }
@@ -35,8 +40,8 @@ static void
 put_texts(struct table *t, const struct arms *arms, const char *label, const char *name)
 {
 	table_put(t, "%s", label);
-	for (unsigned i = 0; i < ARMS; i++)
-		table_put(t, "%s", i < arms->n ? answer_text(arms->objects[i], name) : "");
+	for (unsigned i = 0; i < arms->n; i++)
+		table_put(t, "%s", answer_text(arms->objects[i], name));
 }
 
 /* One figure of each arm, from the arm or from an object in it. */
@@ -45,13 +50,10 @@ put_counts(struct table *t, const struct arms *arms, const char *label, const ch
     const char *name)
 {
 	table_put(t, "%s", label);
-	for (unsigned i = 0; i < ARMS; i++) {
-		const cJSON *in = i < arms->n ? arms->objects[i] : NULL;
+	for (unsigned i = 0; i < arms->n; i++) {
+		const cJSON *arm = arms->objects[i];
 
-		if (in == NULL)
-			table_put(t, "%s", "");
-		else
-			table_put(t, "%.0f", answer_number(group != NULL ? answer_get(in, group) : in, name));
+		table_put(t, "%.0f", answer_number(group != NULL ? answer_get(arm, group) : arm, name));
 	}
 }
 
@@ -79,11 +81,11 @@ put_times(struct table *t, const struct arms *arms, const char *label, const cha
 	static const char *const quantiles[] = { "p50", "p95", "p99" };
 
 	table_put(t, "%s", label);
-	for (unsigned i = 0; i < ARMS; i++) {
-		const cJSON *times = i < arms->n ? answer_get(arms->objects[i], group) : NULL;
+	for (unsigned i = 0; i < arms->n; i++) {
+		const cJSON *times = answer_get(arms->objects[i], group);
 		char text[3 * WORDS_BYTES] = "";
 
-		for (unsigned q = 0; times != NULL && q < 3; q++) {
+		for (unsigned q = 0; q < 3; q++) {
 			const cJSON *value = answer_get(times, quantiles[q]);
 			char words[WORDS_BYTES] = "-";
 			size_t n = strlen(text);
@@ -100,24 +102,20 @@ static void
 put_cost(struct table *t, const struct arms *arms)
 {
 	table_put(t, "cost, USD");
-	for (unsigned i = 0; i < ARMS; i++)
-		if (i < arms->n)
-			table_put(t, "%.6f", answer_number(arms->objects[i], "cost_usd"));
-		else
-			table_put(t, "%s", "");
+	for (unsigned i = 0; i < arms->n; i++)
+		table_put(t, "%.6f", answer_number(arms->objects[i], "cost_usd"));
 }
 
 static void
 print_release_stats(const struct screen *screen, const cJSON *release)
 {
-	static const char *const headers[] = { "", ">", ">", NULL };
 	struct arms arms = find_arms(release);
+	const char *headers[ARMS + 2] = { "" };
 	struct table t;
 
+	for (unsigned i = 0; i < arms.n; i++)
+		headers[1 + i] = arms.headers[i];
 	table_init(&t, headers);
-	table_put(&t, "%s", "");
-	table_put_coloured(&t, COLOUR_FAINT, "STABLE");
-	table_put_coloured(&t, COLOUR_FAINT, "%s", arms.n > 1 ? "CANDIDATE" : "");
 	put_texts(&t, &arms, "model", "model");
 	put_texts(&t, &arms, "provider", "provider");
 	put_counts(&t, &arms, "requests", NULL, "requests");

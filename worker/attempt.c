@@ -82,6 +82,13 @@ take_request_id(struct attempt *a, const char *value, size_t n)
 	a->upstream_id[n] = '\0';
 }
 
+static void
+take_retry_hint(struct attempt *a, const char *value, size_t n)
+{
+	(void)value, (void)n;
+	a->retry_hint_passed = true;
+}
+
 /* Headers that matter; `pass` are passed on under their own names with an error answer. A name
  * that ends in '-' stands for all that begin so. */
 static const struct {
@@ -93,7 +100,7 @@ static const struct {
 	{ "retry-after", take_retry_after, true },
 	{ "retry-after-ms", take_retry_after_ms, true },
 	{ "x-request-id", take_request_id, false },
-	{ "x-should-retry", NULL, true },
+	{ "x-should-retry", take_retry_hint, true },
 	{ "x-ratelimit-", NULL, true },
 };
 
@@ -156,6 +163,8 @@ on_bytes(void *owner, const uint8_t *bytes, size_t n)
 	struct attempt *a = owner;
 	bool go_on = true;
 
+	if (a->decided)
+		return false;
 	a->last_byte_us = clock_mono_us();
 	if (a->stream && is_ok(a) && a->event_stream) {
 		go_on = relay_bytes(a, bytes, n);

@@ -21,7 +21,7 @@ struct body {
 static inline uint8_t *
 body_bytes(const struct body *b)
 {
-	return b->base + b->off;
+	return b->base == NULL ? NULL : b->base + b->off;
 }
 
 void body_free(struct body *b); /* the struct is empty and usable again */

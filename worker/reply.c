@@ -102,6 +102,18 @@ reply_continue(struct conn *c)
 	conn_send(c, line, sizeof(line) - 1, "", 0);
 }
 
+/* The caller's client would try again by itself; that helps only where grayd has not done so
+ * already and a second try is not known to fail. */
+static enum should_retry
+retry_hint(const struct request *r)
+{
+	if (r->attempts_done > 1 || r->outcome == OUTCOME_DEADLINE)
+		return RETRY_HINT_NO;
+	if (r->outcome == OUTCOME_DRAINED || r->outcome == OUTCOME_NO_MEMORY)
+		return RETRY_HINT_YES;
+	return outcome_info(r->outcome)->retry ? RETRY_HINT_YES : RETRY_HINT_NO;
+}
+
 /* ---- whole answers --------------------------------------------------------------------------- */
 
 static void
@@ -132,6 +144,8 @@ reply_pass_on(struct request *r)
 
 	begin_head(&h, r, a->status);
 	head_raw(&h, buf_bytes(&a->passed), buf_len(&a->passed));
+	if (!a->retry_hint_passed && retry_hint(r) == RETRY_HINT_NO)
+		head_line(&h, "x-should-retry", "false");
 	head_line(&h, "Content-Type", "application/json");
 	finish_whole(&h, r, buf_bytes(&a->bytes), buf_len(&a->bytes));
 }
@@ -286,18 +300,6 @@ reply_error(struct request *r, const struct reply_error *e)
 }
 
 /* ---- failures of attempts -------------------------------------------------------------------- */
-
-/* The caller's client would try again by itself; that helps only where grayd has not done so
- * already and a second try is not known to fail. */
-static enum should_retry
-retry_hint(const struct request *r)
-{
-	if (r->attempts_done > 1 || r->outcome == OUTCOME_DEADLINE)
-		return RETRY_HINT_NO;
-	if (r->outcome == OUTCOME_DRAINED || r->outcome == OUTCOME_NO_MEMORY)
-		return RETRY_HINT_YES;
-	return outcome_info(r->outcome)->retry ? RETRY_HINT_YES : RETRY_HINT_NO;
-}
 
 static int
 describe(const struct failure *f, struct buf *out)

@@ -474,12 +474,14 @@ step_route(struct request *r)
 
 /* ---- attempts -------------------------------------------------------------------------------- */
 
-/* A candidate that has lost its traffic since the decision is not asked any more. */
+/* A candidate that was rolled back since the decision is not asked any more; nor is any once the
+ * master is gone, since nobody could roll it back. */
 static void
 leave_candidate(struct request *r)
 {
 	worker_look_at_policy(r->worker);
-	if (r->arm != ARM_CANDIDATE || r->release->policy->state != STATE_ROLLED_BACK)
+	if (r->arm != ARM_CANDIDATE ||
+	    (r->release->policy->state != STATE_ROLLED_BACK && !r->worker->master_gone))
 		return;
 	r->arm = ARM_STABLE;
 	r->arm_attempts_done = 0;
@@ -538,8 +540,8 @@ ask_retry(struct request *r)
 		.arm = a->arm,
 		.attempts_done = r->attempts_done,
 		.arm_attempts_done = r->arm_attempts_done,
-		.attempts_max = (uint8_t)config->attempts,
-		.candidate_attempts_max = (uint8_t)config->candidate_attempts,
+		.attempts_max = config->attempts,
+		.candidate_attempts_max = config->candidate_attempts,
 		.fallback_enabled = config->fallback && !r->stable_only,
 		.pinned = r->decision.pinned,
 		.fallback_used = r->fell_back || r->rescued,

@@ -229,15 +229,3 @@ retryafter_parse_ms(const char *value, size_t n)
 {
 	return parse_number(trimmed(value, n), 1);
 }
-
-int64_t
-retryafter_from_seconds(double seconds)
-{
-	double ms = seconds * 1000;
-
-	if (!(seconds >= 0)) /* so that NaN is none either */
-		return -1;
-	if (ms >= (double)RETRYAFTER_MAX_MS)
-		return RETRYAFTER_MAX_MS;
-	return (int64_t)ms + ((double)(int64_t)ms < ms);
-}

@@ -14,11 +14,9 @@
 
 /* The value of Retry-After: seconds, with or without a fraction, or one of HTTP's three forms of a
  * date (RFC 9110, 5.6.7), taken relative to `wall_ms`, milliseconds since 1970. A date that has
- * passed is 0. Blanks around the value are allowed. */
+ * passed is 0. Blanks around the value are allowed. A number from an answer's body is read the same
+ * way, from its text. */
 int64_t retryafter_parse(const char *value, size_t n, int64_t wall_ms);
 
 /* The value of retry-after-ms: milliseconds, with or without a fraction. */
 int64_t retryafter_parse_ms(const char *value, size_t n);
-
-/* The number `retry_after` of an answer's body, in seconds. */
-int64_t retryafter_from_seconds(double seconds);

@@ -47,6 +47,7 @@ struct attempt {
 	enum stage stage, after_rest;
 	uint64_t index;  /* of the next piece within its stage */
 	uint64_t due_us; /* not before */
+	uint64_t after_rest_due_us;
 	uint64_t beat_us, beat_due_us; /* keep-alive comments while it waits; 0: none */
 	bool rendered;   /* the page holds the whole answer */
 	bool cut;        /* the point at a byte of the body is reached */
@@ -86,6 +87,8 @@ void emit_event(struct attempt *a, enum piece piece, uint64_t index);
 void emit_comment(struct attempt *a);
 /* Writes the head of the answer. `length` of the body, for FRAMING_LENGTH. */
 void head_write(struct attempt *a, uint64_t length);
+/* Where the fault strikes in this attempt; only with a fault. */
+enum point trip_point(const struct attempt *a);
 /* The fault's point is reached. */
 bool trip_reached(const struct attempt *a);
 /* Lets the fault strike: sets the next stage or a wait. */

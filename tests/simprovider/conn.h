@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <event2/event_struct.h>
+
 #include "tests/simprovider/attempt.h"
 #include "tests/simprovider/reader.h"
 #include "tests/simprovider/sim.h"

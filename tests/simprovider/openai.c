@@ -177,7 +177,7 @@ static const struct endpoint endpoints[] = {
 	{ "POST", "/completions", openai_legacy_whole, openai_legacy_event, error_event, false, false },
 	{ "POST", "/embeddings", openai_embeddings_whole, NULL, NULL, false, false },
 	{ "POST", "/responses", openai_responses_whole, openai_responses_event,
-	    openai_responses_error_event, false, false },
+	    openai_responses_error_event, true, false },
 	{ "GET", "/models", openai_models_whole, NULL, NULL, false, true },
 };
 static const struct endpoint model_endpoint = { "GET", "/models/", openai_model_whole, NULL, NULL,

@@ -7,6 +7,7 @@
 #include "common/config.h"
 
 #include <CUnit/CUnit.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,7 +135,7 @@ test_wrong_configs(void)
 
 	while (strncmp(next, "=== ", 4) == 0) {
 		char *name = next + 4, *body = end_line(name);
-		char *result = strstr(body - 1, "\n--- ");
+		char *result = strstr(body, "\n--- ");
 
 		/* end_line() has cut the line before an empty body. */
 		if (strncmp(body, "--- ", 4) == 0)

@@ -3,6 +3,7 @@
 #include "common/json.h"
 
 #include <CUnit/CUnit.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 

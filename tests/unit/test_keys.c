@@ -8,6 +8,7 @@
 
 #include <CUnit/CUnit.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,6 @@
 #include "worker/retryafter.h"
 
 #include <CUnit/CUnit.h>
-#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -133,29 +132,6 @@ test_header_ms(void)
 		check(&cases[i], true);
 }
 
-static void
-test_body(void)
-{
-	static const struct {
-		double seconds;
-		int64_t expected_ms;
-	} cases[] = {
-		{ 0, 0 },
-		{ 20, 20000 },
-		{ 0.5, 500 },
-		{ 1.0001, 1001 },
-		{ 86400, DAY_MS },
-		{ 1e300, DAY_MS },
-		{ HUGE_VAL, DAY_MS },
-		{ -0.001, -1 },
-		{ -HUGE_VAL, -1 },
-		{ (double)NAN, -1 },
-	};
-
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		CU_ASSERT_EQUAL(retryafter_from_seconds(cases[i].seconds), cases[i].expected_ms);
-}
-
 void suite_retryafter(void);
 
 void
@@ -165,5 +141,4 @@ suite_retryafter(void)
 
 	CU_add_test(suite, "Retry-After", test_header);
 	CU_add_test(suite, "retry-after-ms", test_header_ms);
-	CU_add_test(suite, "retry_after of a body", test_body);
 }

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What grayctl prints: each kind of answer as text, to the letter, and as JSON; and that no answer,
+ * however incomplete or hostile, breaks a line or a terminal.
+ */
+#include "ctl/output.h"
+
+#include <CUnit/CUnit.h>
+#include <cjson/cJSON.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "ctl/table.h"
+#include "ctl/words.h"
+
+void suite_output(void);
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+struct printed {
+	char *out, *err;
+};
+
+static void
+printed_free(struct printed *p)
+{
+	free(p->out);
+	free(p->err);
+}
+
+/* Shows an answer and collects what was printed. */
+static struct printed
+print(const struct output *output, bool colour, const struct args *args, const char *answer)
+{
+	struct printed p = { NULL, NULL };
+	size_t n_out, n_err;
+	struct screen screen = { .out = open_memstream(&p.out, &n_out),
+		.err = open_memstream(&p.err, &n_err),
+		.colour = colour };
+	cJSON *json = cJSON_Parse(answer);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(json);
+	if (answer_is_true(json, "ok"))
+		output->show[args->verb](&screen, args, json);
+	else
+		output->failed(&screen, args, json);
+	cJSON_Delete(json);
+	fclose(screen.out);
+	fclose(screen.err);
+	return p;
+}
+
+static void
+expect(const char *what, const char *is, const char *should)
+{
+	if (strcmp(is, should) != 0)
+		fprintf(stderr, "%s:\n%s--- instead of ---\n%s", what, is, should);
+	CU_ASSERT_STRING_EQUAL(is, should);
+}
+
+#define STABLE                                                                                     \
+	"{\"model\":\"old\",\"provider\":\"one\",\"requests\":8120,\"errors\":3,\"fallbacks\":0,"   \
+	"\"in_flight\":4}"
+#define CANDIDATE                                                                                  \
+	"{\"model\":\"new\",\"provider\":\"two\",\"requests\":3449,\"errors\":0,\"fallbacks\":17,"  \
+	"\"in_flight\":2}"
+#define RELEASE                                                                                    \
+	"\"chat\":{\"release\":\"chat\",\"state\":\"rolled_back\",\"stage\":0,\"set_percent\":0,"   \
+	"\"published_percent\":12.5,\"measured_percent\":null,\"revision\":7,"                      \
+	"\"state_text\":\"all to stable\",\"changed\":\"2026-11-23T13:09:09.000Z\",\"arms\":{"       \
+	"\"stable\":" STABLE ",\"candidate\":" CANDIDATE "}}"
+#define GRAYD                                                                                      \
+	"\"grayd\":{\"version\":\"1.2\",\"pid\":42,\"uptime_s\":125,\"listen\":[\"127.0.0.1:8080\"," \
+	"\"unix:/x\"],\"workers\":{\"configured\":2,\"ready\":1,\"acknowledged\":1,\"draining\":1,"  \
+	"\"restarts\":3},\"stopping\":false,\"healthy\":false}"
+#define NOW "\"ok\":true,\"now\":\"2026-11-23T13:11:09.000Z\""
+
+/* clang-format off */
+static const struct {
+	enum verb verb;
+	const char *answer, *text;
+} pages[] = {
+	{ VERB_STATUS, "{" NOW "," GRAYD ",\"releases\":{" RELEASE "}}",
+	    "grayd 1.2, pid 42, up 2 min 5 s, listening on 127.0.0.1:8080 unix:/x\n"
+	    "not healthy, 1 of 2 workers ready, 1 hold the newest policy, 1 draining, 3 replaced\n"
+	    "\n"
+	    "RELEASE  STATE        STAGE  SET  PUBLISHED  MEASURED  REVISION  CHANGED\n"
+	    "chat     rolled back      0  0 %     12.5 %         -         7  13:09:09, 2 min ago\n"
+	    "\n"
+	    "RELEASE  ARM        MODEL  PROVIDER  REQUESTS  ERRORS  FALLBACKS  IN FLIGHT\n"
+	    "chat     stable     old    one           8120       3          0          4\n"
+	    "chat     candidate  new    two           3449       0         17          2\n" },
+	{ VERB_STAGE,
+	    "{\"ok\":true,\"release\":\"chat\",\"state\":\"step\",\"set_percent\":30,\"revision\":2,"
+	    "\"changed\":true,\"receipt\":{\"publish_us\":17,\"acknowledge_us\":1950,\"acknowledged\":2,"
+	    "\"killed\":1,\"candidate_in_flight\":5}}",
+	    "chat: step, the candidate's share is 30 %, revision 2\n"
+	    "published after 17 us, acknowledged 1.95 ms later (workers: 2)\n"
+	    "requests with the candidate at that moment: 5\n"
+	    "workers that did not acknowledge and were replaced: 1\n" },
+	{ VERB_ROLLBACK,
+	    "{\"ok\":true,\"revision\":9,\"releases\":{\"a\":{\"release\":\"a\",\"state\":\"rolled_back\","
+	    "\"set_percent\":0,\"revision\":9},\"b\":{\"release\":\"b\",\"state\":\"rolled_back\","
+	    "\"set_percent\":0,\"revision\":4}},\"changed\":false}",
+	    "a: rolled back, the candidate's share is 0 %, revision 9\n"
+	    "b: rolled back, the candidate's share is 0 %, revision 4\n"
+	    "it was so already: nothing was published\n" },
+	{ VERB_ERRORS,
+	    "{" NOW ",\"releases\":{\"chat\":{\"release\":\"chat\",\"fallbacks\":3,\"fallback_reasons\":"
+	    "{\"refused\":2,\"empty\":1},\"failed_attempts\":{\"refused\":4},\"errors\":[{\"time\":"
+	    "\"2026-11-20T09:00:12.5Z\",\"request_id\":\"r1\",\"arm\":\"candidate\",\"model\":\"new\","
+	    "\"outcome\":\"server_error\",\"text\":\"failed inside\",\"status\":500,\"message\":"
+	    "\"evil\\u001b[2Jtext\",\"attempt\":1,\"saved\":true},{\"time\":\"2026-11-23T13:00:00Z\","
+	    "\"request_id\":\"r2\",\"arm\":\"stable\",\"model\":\"old\",\"outcome\":\"refused\",\"text\":"
+	    "\"connection refused\",\"status\":null,\"message\":\"\",\"attempt\":2,\"saved\":false}]}}}",
+	    "chat: 3 fallbacks (refused 2, empty 1); failed attempts: refused 4\n"
+	    "TIME                 ARM        MODEL  TRY  OUTCOME       STATUS  SAVED  REQUEST  MESSAGE\n"
+	    "2026-11-20 09:00:12  candidate  new      1  server_error     500  yes    r1       evil?[2Jtext\n"
+	    "13:00:00             stable     old      2  refused            -  no     r2       connection refused\n" },
+	{ VERB_WORKERS,
+	    "{\"ok\":true,\"revision\":7,\"workers\":[{\"role\":\"worker\",\"index\":0,\"pid\":43,\"state\":"
+	    "\"ready\",\"generation\":1,\"restarts\":0,\"uptime_ms\":90000,\"sane\":true,\"heartbeat_ms\":15,"
+	    "\"acknowledged\":7,\"started\":12,\"finished\":10,\"open_connections\":3},{\"role\":\"worker\","
+	    "\"index\":1,\"pid\":0,\"state\":\"waiting\",\"generation\":1,\"restarts\":2,\"uptime_ms\":0}]}",
+	    "WORKER    PID  STATE    GENERATION          UP  HEARTBEAT  REVISION  REQUESTS  RUNNING  CONNECTIONS  RESTARTS\n"
+	    "worker 0   43  ready             1  1 min 30 s      15 ms         7        12        2            3         0\n"
+	    "worker 1    0  waiting           1         0 s          -         -         -        -            -         2\n" },
+	{ VERB_STOP, "{\"ok\":true}", "stop: done\n" },
+	{ VERB_VERSION, "{\"ok\":true,\"version\":\"1.2\"}", "grayctl 1.2\n" },
+};
+/* clang-format on */
+
+static void
+test_pages(void)
+{
+	for (size_t i = 0; i < COUNT(pages); i++) {
+		struct args args = { .verb = pages[i].verb };
+		struct printed p = print(&output_text, false, &args, pages[i].answer);
+
+		expect(verb_info(pages[i].verb)->name, p.out, pages[i].text);
+		CU_ASSERT_STRING_EQUAL(p.err, "");
+		printed_free(&p);
+	}
+}
+
+static void
+test_stats_side_by_side(void)
+{
+	static const char answer[] =
+	    "{" NOW ",\"since\":\"2026-11-23T13:10:09.000Z\",\"grayd\":{\"started\":9,\"rejected\":1,"
+	    "\"lost\":0},\"releases\":{\"chat\":{\"release\":\"chat\",\"state\":\"step\",\"set_percent\":10,"
+	    "\"published_percent\":10,\"measured_percent\":9.5,\"revision\":3,\"arms\":{\"stable\":{"
+	    "\"model\":\"old\",\"requests\":7,\"outcomes\":{\"ok\":7},\"cost_usd\":0.25,\"latency_ms\":{"
+	    "\"p50\":0.5,\"p95\":5.25,\"p99\":1250}},\"candidate\":{\"model\":\"new\",\"requests\":2,"
+	    "\"outcomes\":{\"ok\":1,\"empty\":1}}}}}}";
+	static const char *const rows[] = {
+		"since 13:10:09, 1 min ago: 9 requests, 1 of them rejected, 0 lost\n",
+		"chat: step, set 10 %, published 10 %, measured 9.5 %, revision 3\n",
+		"model                                        old        new\n",
+		"requests                                       7          2\n",
+		"  ok                                           7          1\n",
+		"  empty                                        0          1\n",
+		"cost, USD                               0.250000   0.000000\n",
+		"answer, ms: p50 / p95 / p99  0.500 / 5.25 / 1250  - / - / -\n",
+	};
+	struct args args = { .verb = VERB_STATS };
+	struct printed p = print(&output_text, false, &args, answer);
+
+	for (size_t i = 0; i < COUNT(rows); i++)
+		if (strstr(p.out, rows[i]) == NULL) {
+			fprintf(stderr, "missing: %sin:\n%s", rows[i], p.out);
+			CU_FAIL("row");
+		}
+	printed_free(&p);
+}
+
+static void
+test_colour(void)
+{
+	struct args args = { .verb = VERB_STATUS };
+	struct printed p =
+	    print(&output_text, true, &args, "{" NOW "," GRAYD ",\"releases\":{" RELEASE "}}");
+
+	CU_ASSERT_PTR_NOT_NULL(strstr(p.out, "\033[31mrolled back\033[0m"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(p.out, "\033[31mnot healthy\033[0m"));
+	printed_free(&p);
+}
+
+static void
+test_json(void)
+{
+	static const char answer[] = "{\"ok\":true,\"b\":1,\"a\":[0.1,\"\xc3\x9c\\n\"]}";
+	static const char refusal[] = "{\"ok\":false,\"code\":\"busy\",\"error\":\"later\"}";
+
+	for (unsigned v = 0; v < VERB_COUNT; v++) {
+		struct args args = { .verb = (enum verb)v, .json = true };
+		struct printed p = print(&output_json, false, &args, answer);
+
+		CU_ASSERT_EQUAL(strncmp(p.out, answer, sizeof(answer) - 1), 0);
+		CU_ASSERT_STRING_EQUAL(p.out + sizeof(answer) - 1, "\n");
+		printed_free(&p);
+		p = print(&output_json, false, &args, refusal);
+		CU_ASSERT_EQUAL(strncmp(p.out, refusal, sizeof(refusal) - 1), 0);
+		CU_ASSERT_STRING_EQUAL(p.err, "grayctl: later\n");
+		printed_free(&p);
+	}
+}
+
+static void
+test_failures(void)
+{
+	struct args stage = { .verb = VERB_STAGE }, unknown = { .verb = VERB_NONE };
+	struct printed p = print(
+	    &output_text, false, &stage, "{\"ok\":false,\"code\":\"refused\",\"error\":\"no\\u001b[1m\"}");
+
+	CU_ASSERT_STRING_EQUAL(p.out, "");
+	expect("refused", p.err, "grayctl: no?[1m\n");
+	printed_free(&p);
+	p = print(&output_text, false, &stage, "{\"ok\":false,\"code\":\"usage\",\"error\":\"no\"}");
+	expect("usage", p.err,
+	    "grayctl: no\nusage: grayctl stage RELEASE PCT [--reason TEXT] [--if-revision N] "
+	    "[--timeout S]\n");
+	printed_free(&p);
+	p = print(&output_text, false, &unknown, "{\"ok\":false,\"code\":\"usage\",\"error\":\"no\"}");
+	CU_ASSERT_PTR_NOT_NULL(strstr(p.err, "`grayctl help` lists the verbs"));
+	printed_free(&p);
+}
+
+/* Another version of grayd may leave out, add or change anything. */
+static void
+test_odd_answers(void)
+{
+	static const char *const odd[] = {
+		"{\"ok\":true}",
+		"{\"ok\":true,\"grayd\":7,\"releases\":[1,null,{\"arms\":[1,{}]}],\"workers\":{\"a\":1}}",
+		"{\"ok\":true,\"now\":\"x\",\"releases\":{\"a\":{\"changed\":\"\",\"arms\":{\"stable\":null,"
+		"\"candidate\":{\"outcomes\":{\"a\":\"b\"},\"latency_ms\":3}},\"errors\":[1,{\"time\":5}],"
+		"\"fallback_reasons\":{\"a\":{}},\"failed_attempts\":[]}},\"workers\":[null,{\"index\":\"a\"}]}",
+	};
+
+	for (unsigned v = 0; v < VERB_COUNT; v++)
+		for (size_t i = 0; i < COUNT(odd); i++) {
+			struct args args = { .verb = (enum verb)v,
+				.values[PARAM_RELEASE] = { .given = true, .text = "a" } };
+			struct printed p = print(&output_text, true, &args, odd[i]);
+			struct printed again = print(&output_text, true, &args, odd[i]);
+
+			CU_ASSERT_STRING_EQUAL(p.out, again.out);
+			CU_ASSERT_STRING_EQUAL(p.err, "");
+			printed_free(&p);
+			printed_free(&again);
+		}
+}
+
+static void
+test_words(void)
+{
+	static const struct {
+		uint64_t seconds;
+		const char *words;
+	} durations[] = { { 0, "0 s" }, { 59, "59 s" }, { 60, "1 min" }, { 125, "2 min 5 s" },
+		{ 3600, "1 h" }, { 3661, "1 h 1 min" }, { 86400 * 3 + 7200, "3 d 2 h" },
+		{ 86400 + 59, "1 d" } };
+	char words[WORDS_BYTES];
+
+	for (size_t i = 0; i < COUNT(durations); i++)
+		CU_ASSERT_STRING_EQUAL(words_seconds(words, durations[i].seconds), durations[i].words);
+	CU_ASSERT_STRING_EQUAL(words_us(words, 84), "84 us");
+	CU_ASSERT_STRING_EQUAL(words_us(words, 1234), "1.23 ms");
+	CU_ASSERT_STRING_EQUAL(words_us(words, 2500000), "2.5 s");
+	CU_ASSERT_STRING_EQUAL(words_percent(words, 100), "100 %");
+	CU_ASSERT_STRING_EQUAL(words_percent(words, 12.34), "12.34 %");
+	CU_ASSERT_STRING_EQUAL(words_percent(words, 0.01), "0.01 %");
+	CU_ASSERT_EQUAL(words_parse_time("1970-01-02T00:00:01.5Z"), 86401);
+	CU_ASSERT_EQUAL(words_parse_time("yesterday"), -1);
+	CU_ASSERT_STRING_EQUAL(words_time(words, "?", "?"), "?");
+	CU_ASSERT_STRING_EQUAL(
+	    words_ago(words, "2026-11-23T13:11:09Z", "2026-11-23T13:11:08Z"), "just now");
+}
+
+static char *old_zone;
+
+static int
+to_utc(void)
+{
+	const char *zone = getenv("TZ");
+
+	old_zone = zone != NULL ? strdup(zone) : NULL;
+	setenv("TZ", "UTC", 1);
+	tzset();
+	return 0;
+}
+
+static int
+back_home(void)
+{
+	if (old_zone != NULL)
+		setenv("TZ", old_zone, 1);
+	else
+		unsetenv("TZ");
+	free(old_zone);
+	tzset();
+	return 0;
+}
+
+void
+suite_output(void)
+{
+	CU_pSuite s = CU_add_suite("output", to_utc, back_home);
+
+	CU_add_test(s, "pages", test_pages);
+	CU_add_test(s, "stats side by side", test_stats_side_by_side);
+	CU_add_test(s, "colour", test_colour);
+	CU_add_test(s, "json", test_json);
+	CU_add_test(s, "failures", test_failures);
+	CU_add_test(s, "odd answers", test_odd_answers);
+	CU_add_test(s, "words", test_words);
+}
