@@ -10,18 +10,30 @@
 #define NUMBER_MAX (UINT64_C(1) << 53) /* what JSON numbers carry exactly */
 
 static const struct param_info params[PARAM_COUNT] = {
-#define PARAM(id, name, letter, type, where, metavar, low, high, help)                             \
+#define PARAM(id, name, letter, type, where, metavar, low, high, help) \
 	[PARAM_##id] = { name, letter, TYPE_##type, WHERE_##where, metavar, low, high, help },
 #include "common/commands.def"
 #undef PARAM
 };
 
-#define NEED(p)    { ROLE_NEED, PARAM_##p }
-#define MAY(p)     { ROLE_MAY, PARAM_##p }
-#define OPTION(p)  { ROLE_OPTION, PARAM_##p }
-#define INSTEAD(p) { ROLE_INSTEAD, PARAM_##p }
+#define NEED(p)                      \
+	{                            \
+		ROLE_NEED, PARAM_##p \
+	}
+#define MAY(p)                      \
+	{                           \
+		ROLE_MAY, PARAM_##p \
+	}
+#define OPTION(p)                      \
+	{                              \
+		ROLE_OPTION, PARAM_##p \
+	}
+#define INSTEAD(p)                      \
+	{                               \
+		ROLE_INSTEAD, PARAM_##p \
+	}
 static const struct verb_info verbs[VERB_COUNT] = {
-#define VERB(id, name, right, handler, show, help, ...)                                            \
+#define VERB(id, name, right, handler, show, help, ...) \
 	[VERB_##id] = { name, RIGHT_##right, help, { __VA_ARGS__ } },
 #include "common/commands.def"
 #undef VERB
@@ -188,11 +200,12 @@ param_parse(enum param id, const char *text, struct command_value *out, struct e
 
 	if (numbers[p->type].expected != NULL) {
 		if (decimal_parse(text, numbers[p->type].decimals, &value) == -1)
-			return err_set(e, "%s: \"%.64s\" is not %s", p->name, text, numbers[p->type].expected);
+			return err_set(
+			    e, "%s: \"%.64s\" is not %s", p->name, text, numbers[p->type].expected);
 		if (value < p->low || value > p->high) {
 			if (p->type == TYPE_INTEGER)
-				return err_set(e, "%s: %.64s is not within %llu to %llu", p->name, text,
-				    (unsigned long long)p->low, (unsigned long long)p->high);
+				return err_set(e, "%s: %.64s is not within %llu to %llu", p->name,
+				    text, (unsigned long long)p->low, (unsigned long long)p->high);
 			return err_set(e, "%s: %.64s is out of bounds; expected %s", p->name, text,
 			    numbers[p->type].expected);
 		}

@@ -73,9 +73,9 @@ struct command_value {
 	uint64_t number;
 };
 
-const struct verb_info *verb_info(enum verb v);    /* never NULL; asserts v < VERB_COUNT */
+const struct verb_info *verb_info(enum verb v);	   /* never NULL; asserts v < VERB_COUNT */
 const struct param_info *param_info(enum param p); /* never NULL; asserts p < PARAM_COUNT */
-enum verb verb_find(const char *name);             /* VERB_NONE: no such verb */
+enum verb verb_find(const char *name);		   /* VERB_NONE: no such verb */
 /* The verb that somebody who wrote `name` most likely meant; VERB_NONE: none is near. */
 enum verb verb_nearest(const char *name);
 /* The role of `p` in the verb; ROLE_END: the verb does not know it. */
@@ -84,11 +84,14 @@ enum param param_find(const char *name); /* by its name on the wire; PARAM_NONE:
 
 /* Checks `text` as a value of `p` and fills `out`, which borrows the text. On -1 `e` names the
  * parameter and what was expected. */
-int param_parse(enum param p, const char *text, struct command_value *out, struct err *e) MUST_CHECK;
+int param_parse(
+    enum param p, const char *text, struct command_value *out, struct err *e) MUST_CHECK;
 /* Checks that the values given are a whole command: needed words there, nothing that excludes
  * another. `e` says what is missing. */
-int verb_complete(enum verb v, const struct command_value values[PARAM_COUNT], struct err *e) MUST_CHECK;
+int verb_complete(
+    enum verb v, const struct command_value values[PARAM_COUNT], struct err *e) MUST_CHECK;
 
-/* Digits with up to `decimals` decimals, as a whole number of 10^-decimals: decimal_parse("12.5", 2)
- * is 1250. No sign, no exponent, no space, never rounded. -1: not such a number, or over 2^53. */
+/* Digits with up to `decimals` decimals, as a whole number of 10^-decimals: decimal_parse("12.5",
+ * 2) is 1250. No sign, no exponent, no space, never rounded. -1: not such a number, or over 2^53.
+ */
 int decimal_parse(const char *text, unsigned decimals, uint64_t *out) MUST_CHECK;

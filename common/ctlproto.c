@@ -62,7 +62,8 @@ decode_value(const struct json *json, const cJSON *item, struct command_value *o
 	bool number = p->type == TYPE_PERCENT || p->type == TYPE_INTEGER || p->type == TYPE_SECONDS;
 
 	if (p->type == TYPE_FLAG && cJSON_IsBool(item)) {
-		*out = (struct command_value){ .given = cJSON_IsTrue(item), .number = cJSON_IsTrue(item) };
+		*out = (struct command_value){ .given = cJSON_IsTrue(item),
+			.number = cJSON_IsTrue(item) };
 		return 0;
 	}
 	if (number && cJSON_IsNumber(item))
@@ -70,7 +71,9 @@ decode_value(const struct json *json, const cJSON *item, struct command_value *o
 	if (!number && p->type != TYPE_FLAG && cJSON_IsString(item))
 		return param_parse(id, item->valuestring, out, e);
 	return err_set(e, "%s: expected %s, found %s", p->name,
-	    number ? "a number" : p->type == TYPE_FLAG ? "true or false" : "a string",
+	    number		   ? "a number"
+	    : p->type == TYPE_FLAG ? "true or false"
+				   : "a string",
 	    json_kind_name(item));
 }
 
@@ -87,7 +90,8 @@ decode_args(const cJSON *args, struct ctl_request *r, struct err *e)
 
 		if (id == PARAM_NONE || param_info(id)->where != WHERE_WIRE ||
 		    verb_role(r->verb, id) == ROLE_END)
-			return err_set(e, "args.%.64s: %s has no such argument", item->string, verb->name);
+			return err_set(
+			    e, "args.%.64s: %s has no such argument", item->string, verb->name);
 		if (seen & UINT32_C(1) << id)
 			return err_set(e, "args.%s: given twice", item->string);
 		seen |= UINT32_C(1) << id;
@@ -162,9 +166,10 @@ decode_members(struct ctl_request *r, struct err *e)
 		return -1;
 	v = members[MEMBER_V];
 	if (!cJSON_IsNumber(v) || v->valuedouble != CTLPROTO_VERSION)
-		return err_set(e, "v: this grayd speaks version %d of the control protocol",
-		    CTLPROTO_VERSION);
-	if (decode_id(members[MEMBER_ID], r, e) == -1 || decode_verb(members[MEMBER_CMD], r, e) == -1)
+		return err_set(
+		    e, "v: this grayd speaks version %d of the control protocol", CTLPROTO_VERSION);
+	if (decode_id(members[MEMBER_ID], r, e) == -1 ||
+	    decode_verb(members[MEMBER_CMD], r, e) == -1)
 		return -1;
 	args = members[MEMBER_ARGS];
 	if (args != NULL && !cJSON_IsObject(args))

@@ -15,10 +15,10 @@
 #include "common/err.h"
 #include "common/json.h"
 
-#define CTLPROTO_VERSION 1
-#define CTLPROTO_REQUEST_MAX 65536           /* bytes of a request line */
-#define CTLPROTO_ANSWER_MAX (32 * 1024 * 1024) /* bytes of an answer line that grayctl reads */
-#define CTLPROTO_ID_MAX 64
+#define CTLPROTO_VERSION     1
+#define CTLPROTO_REQUEST_MAX 65536		/* bytes of a request line */
+#define CTLPROTO_ANSWER_MAX  (32 * 1024 * 1024) /* bytes of an answer line that grayctl reads */
+#define CTLPROTO_ID_MAX	     64
 
 enum ctl_code {
 	CTL_OK,

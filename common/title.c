@@ -17,6 +17,14 @@ extern char **environ;
 static char *area; /* NULL: titles cannot be set */
 static size_t area_bytes;
 
+static void
+free_strings(char **strings)
+{
+	for (size_t i = 0; strings[i] != NULL; i++)
+		free(strings[i]);
+	free(strings);
+}
+
 /* Copies of all strings of a NULL-terminated list; NULL when memory is short. */
 static char **
 copy_strings(char **from)
@@ -29,12 +37,10 @@ copy_strings(char **from)
 	to = calloc(n + 1, sizeof(*to));
 	for (size_t i = 0; to != NULL && i < n; i++) {
 		to[i] = strdup(from[i]);
-		if (to[i] != NULL)
-			continue;
-		while (i-- > 0)
-			free(to[i]);
-		free(to);
-		to = NULL;
+		if (to[i] == NULL) {
+			free_strings(to);
+			return NULL;
+		}
 	}
 	return to;
 }
@@ -56,8 +62,10 @@ title_init(int argc, char **argv)
 	if (argc < 1 || (arguments = copy_strings(argv)) == NULL)
 		return;
 	environment = copy_strings(environ);
-	if (environment == NULL)
+	if (environment == NULL) {
+		free_strings(arguments);
 		return;
+	}
 	end = end_of(environ, end_of(argv, argv[0]));
 	area = argv[0];
 	area_bytes = (size_t)(end - area);
@@ -65,6 +73,7 @@ title_init(int argc, char **argv)
 	/* getopt and messages go on to use argv. */
 	for (int i = 0; i < argc; i++)
 		argv[i] = arguments[i];
+	free(arguments);
 	explicit_bzero(area, area_bytes);
 	title_set("%s", argv[0]);
 }

@@ -17,8 +17,8 @@ struct reader {
 
 /* An option as it stands on the line. */
 struct option {
-	char name[32];       /* with '_' for '-'; empty for a letter */
-	char letter;         /* 0 for a long one */
+	char name[32];	     /* with '_' for '-'; empty for a letter */
+	char letter;	     /* 0 for a long one */
 	const char *written; /* for messages */
 	const char *value;   /* what is glued to it; NULL: nothing */
 };
@@ -135,7 +135,8 @@ read_option(struct reader *r)
 		return general;
 	if (r->out->verb == VERB_NONE)
 		return err_set(r->e, "%s: no such option before the verb", o.written);
-	for (const struct verb_param *p = verb_info(r->out->verb)->params; p->role != ROLE_END; p++) {
+	for (const struct verb_param *p = verb_info(r->out->verb)->params; p->role != ROLE_END;
+	     p++) {
 		const struct param_info *info = param_info(p->param);
 
 		if (p->role != ROLE_OPTION && p->role != ROLE_INSTEAD)
@@ -160,8 +161,8 @@ read_verb(struct reader *r, const char *word)
 	near = verb_nearest(word);
 	if (near == VERB_NONE)
 		return err_set(r->e, "unknown verb \"%.32s\"", word);
-	return err_set(r->e, "unknown verb \"%.32s\": did you mean \"%s\"?", word,
-	    verb_info(near)->name);
+	return err_set(
+	    r->e, "unknown verb \"%.32s\": did you mean \"%s\"?", word, verb_info(near)->name);
 }
 
 static int
@@ -218,8 +219,7 @@ check_whole(struct args *out, struct err *e)
 }
 
 int
-args_parse(
-    int argc, char *const argv[], const char *environment, struct args *out, struct err *e)
+args_parse(int argc, char *const argv[], const char *environment, struct args *out, struct err *e)
 {
 	struct reader r = { .argc = argc, .next = 1, .argv = argv, .out = out, .e = e };
 	int result;

@@ -11,9 +11,9 @@
 #include "ctl/wait.h"
 
 #define ANSWER_LIMIT_US (UINT64_C(30) * US_PER_S) /* for one answer, without --timeout */
-#define LAST_ANSWER_US  US_PER_S
-#define WAIT_PAUSE_MS   100
-#define WATCH_PAUSE_MS  1000
+#define LAST_ANSWER_US	US_PER_S
+#define WAIT_PAUSE_MS	100
+#define WATCH_PAUSE_MS	1000
 
 static const struct {
 	const char *code;
@@ -99,7 +99,8 @@ ask_once(const struct args *args, const struct output *output, const struct scre
 	return exits;
 }
 
-/* ---- waiting ----------------------------------------------------------------------------------- */
+/* ---- waiting -----------------------------------------------------------------------------------
+ */
 
 struct waiting {
 	const struct args *args;
@@ -115,7 +116,8 @@ static const struct {
 } endings[] = {
 	[WAIT_NOT_YET] = { EXITS_TIMED_OUT, "timed_out", "has not come in time" },
 	[WAIT_MET] = { EXITS_DONE, "met", NULL },
-	[WAIT_ROLLED_BACK] = { EXITS_ROLLED_BACK, "rolled_back", "cannot come: it was rolled back" },
+	[WAIT_ROLLED_BACK] = { EXITS_ROLLED_BACK, "rolled_back",
+	    "cannot come: it was rolled back" },
 	[WAIT_ON_HOLD] = { EXITS_ON_HOLD, "on_hold", "does not come: it is on hold" },
 };
 
@@ -198,7 +200,8 @@ ask_until(const struct args *args, const struct output *output, const struct scr
 	return exits;
 }
 
-/* ---- watching ---------------------------------------------------------------------------------- */
+/* ---- watching ----------------------------------------------------------------------------------
+ */
 
 enum exits
 ask_forever(const struct args *args, const struct output *output, const struct screen *screen)

@@ -119,7 +119,8 @@ read_line(struct client *c, uint64_t deadline_us, size_t *n)
 		ssize_t got;
 
 		if (buf_len(&c->in) > searched)
-			end = memchr(buf_bytes(&c->in) + searched, '\n', buf_len(&c->in) - searched);
+			end =
+			    memchr(buf_bytes(&c->in) + searched, '\n', buf_len(&c->in) - searched);
 		if (end != NULL) {
 			*n = (size_t)(end - buf_bytes(&c->in));
 			return CLIENT_OK;
@@ -177,7 +178,8 @@ client_ask(struct client *c, const char *socket_path, const struct ctl_request *
 	if (result == CLIENT_OK)
 		result = exchange(c, request, deadline_us, answer, e);
 	if (result == CLIENT_TIMED_OUT)
-		err_set(e, "grayd has not answered in time: `grayctl status` tells what became of it");
+		err_set(
+		    e, "grayd has not answered in time: `grayctl status` tells what became of it");
 	if (result != CLIENT_OK)
 		client_close(c);
 	return result;

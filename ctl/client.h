@@ -16,7 +16,7 @@ enum client_result {
 	CLIENT_OK,
 	CLIENT_UNREACHABLE, /* no connection */
 	CLIENT_TIMED_OUT,   /* connected, but no answer by the deadline */
-	CLIENT_BROKEN       /* the connection broke, or the answer is none */
+	CLIENT_BROKEN	    /* the connection broke, or the answer is none */
 };
 
 struct client {
@@ -24,10 +24,14 @@ struct client {
 	struct buf in;
 };
 
-#define CLIENT_INIT { .fd = -1 }
+#define CLIENT_INIT      \
+	{                \
+		.fd = -1 \
+	}
 
 /* Connects where it is not connected, sends the request and reads the answer into `answer`, to be
  * freed by the caller. On anything but CLIENT_OK it is closed again, and `e` says what to do. */
-enum client_result client_ask(struct client *c, const char *socket, const struct ctl_request *request,
-    uint64_t deadline_us, struct cJSON **answer, struct err *e) MUST_CHECK;
+enum client_result client_ask(struct client *c, const char *socket,
+    const struct ctl_request *request, uint64_t deadline_us, struct cJSON **answer,
+    struct err *e) MUST_CHECK;
 void client_close(struct client *c);

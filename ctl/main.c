@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * grayctl: reads the command line, has the command carried out, exits with a number that scripts can
- * rely on (exits.h). It holds no state and decides nothing: the rules are grayd's.
+ * grayctl: reads the command line, has the command carried out, exits with a number that scripts
+ * can rely on (exits.h). It holds no state and decides nothing: the rules are grayd's.
  */
 #include <cjson/cJSON.h>
 #include <signal.h>

@@ -42,8 +42,8 @@ print_standing(const struct screen *screen, const cJSON *standing)
 	for (char *c = strchr(state, '_'); c != NULL; c = strchr(c, '_'))
 		*c = ' ';
 	fprintf(screen->out, "%s: %s, the candidate's share is %s, revision %.0f\n",
-	    answer_text(standing, "release"), state, answer_percent(standing, "set_percent", percent),
-	    answer_number(standing, "revision"));
+	    answer_text(standing, "release"), state,
+	    answer_percent(standing, "set_percent", percent), answer_number(standing, "revision"));
 }
 
 static void
@@ -63,9 +63,11 @@ print_receipt(const struct screen *screen, const cJSON *answer)
 	    words_us(acknowledge, answer_number(receipt, "acknowledge_us")),
 	    answer_number(receipt, "acknowledged"));
 	if (in_flight > 0)
-		fprintf(screen->out, "requests with the candidate at that moment: %.0f\n", in_flight);
+		fprintf(
+		    screen->out, "requests with the candidate at that moment: %.0f\n", in_flight);
 	if (killed > 0)
-		fprintf(screen->out, "workers that did not acknowledge and were replaced: %.0f\n", killed);
+		fprintf(screen->out, "workers that did not acknowledge and were replaced: %.0f\n",
+		    killed);
 }
 
 static void

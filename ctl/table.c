@@ -29,8 +29,7 @@ colour_end(enum colour c, bool colour)
 	return colour && c != COLOUR_NONE ? "\033[0m" : "";
 }
 
-static void PRINTF_LIKE(3, 0)
-put(struct table *t, enum colour colour, const char *fmt, va_list ap)
+static void PRINTF_LIKE(3, 0) put(struct table *t, enum colour colour, const char *fmt, va_list ap)
 {
 	char *text;
 

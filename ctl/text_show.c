@@ -7,7 +7,8 @@
 #include "ctl/table.h"
 #include "ctl/words.h"
 
-/* ---- status ------------------------------------------------------------------------------------ */
+/* ---- status ------------------------------------------------------------------------------------
+ */
 
 static const struct {
 	const char *name, *words;
@@ -42,8 +43,8 @@ print_grayd(const struct screen *screen, const cJSON *grayd)
 	bool healthy = answer_is_true(grayd, "healthy");
 	enum colour colour = healthy ? COLOUR_GOOD : COLOUR_BAD;
 
-	fprintf(screen->out, "grayd %s, pid %.0f, up %s, listening on", answer_text(grayd, "version"),
-	    answer_number(grayd, "pid"),
+	fprintf(screen->out, "grayd %s, pid %.0f, up %s, listening on",
+	    answer_text(grayd, "version"), answer_number(grayd, "pid"),
 	    words_seconds(up, (uint64_t)answer_number(grayd, "uptime_s")));
 	cJSON_ArrayForEach(address, answer_get(grayd, "listen"))
 	{
@@ -51,7 +52,9 @@ print_grayd(const struct screen *screen, const cJSON *grayd)
 	}
 	fprintf(screen->out, "\n%s%s%s, %.0f of %.0f workers ready, %.0f hold the newest policy",
 	    colour_begin(colour, screen->colour),
-	    answer_is_true(grayd, "stopping") ? "stopping" : healthy ? "healthy" : "not healthy",
+	    answer_is_true(grayd, "stopping") ? "stopping"
+	    : healthy			      ? "healthy"
+					      : "not healthy",
 	    colour_end(colour, screen->colour), answer_number(workers, "ready"), configured,
 	    answer_number(workers, "acknowledged"));
 	if (answer_number(workers, "draining") > 0)
@@ -146,7 +149,8 @@ text_show_status(const struct screen *screen, const struct args *args, const cJS
 	print_arms(screen, answer);
 }
 
-/* ---- workers ----------------------------------------------------------------------------------- */
+/* ---- workers -----------------------------------------------------------------------------------
+ */
 
 static void
 put_worker(struct table *t, const cJSON *w, double revision)
@@ -180,7 +184,8 @@ void
 text_show_workers(const struct screen *screen, const struct args *args, const cJSON *answer)
 {
 	static const char *const headers[] = { "WORKER", ">PID", "STATE", ">GENERATION", ">UP",
-		">HEARTBEAT", ">REVISION", ">REQUESTS", ">RUNNING", ">CONNECTIONS", ">RESTARTS", NULL };
+		">HEARTBEAT", ">REVISION", ">REQUESTS", ">RUNNING", ">CONNECTIONS", ">RESTARTS",
+		NULL };
 	struct table t;
 	const cJSON *w;
 

@@ -7,7 +7,8 @@
 #include "ctl/table.h"
 #include "ctl/words.h"
 
-/* ---- stats: a column for each arm -------------------------------------------------------------- */
+/* ---- stats: a column for each arm --------------------------------------------------------------
+ */
 
 #define ARMS 2
 
@@ -53,7 +54,8 @@ put_counts(struct table *t, const struct arms *arms, const char *label, const ch
 	for (unsigned i = 0; i < arms->n; i++) {
 		const cJSON *arm = arms->objects[i];
 
-		table_put(t, "%.0f", answer_number(group != NULL ? answer_get(arm, group) : arm, name));
+		table_put(
+		    t, "%.0f", answer_number(group != NULL ? answer_get(arm, group) : arm, name));
 	}
 }
 
@@ -68,7 +70,8 @@ put_map(struct table *t, const struct arms *arms, const char *group)
 		{
 			char label[64];
 
-			if (i > 0 && answer_get(answer_get(arms->objects[0], group), each->string) != NULL)
+			if (i > 0 &&
+			    answer_get(answer_get(arms->objects[0], group), each->string) != NULL)
 				continue;
 			snprintf(label, sizeof(label), "  %s", each->string);
 			put_counts(t, arms, label, group, each->string);
@@ -149,7 +152,8 @@ print_heading(const struct screen *screen, const cJSON *release)
 	    colour_end(COLOUR_BOLD, screen->colour), answer_text(release, "state"),
 	    answer_percent(release, "set_percent", set),
 	    answer_percent(release, "published_percent", published),
-	    answer_percent(release, "measured_percent", measured), answer_number(release, "revision"));
+	    answer_percent(release, "measured_percent", measured),
+	    answer_number(release, "revision"));
 }
 
 void
@@ -161,8 +165,9 @@ text_show_stats(const struct screen *screen, const struct args *args, const cJSO
 
 	(void)args;
 	fprintf(screen->out, "since %s, %s: %.0f requests, %.0f of them rejected, %.0f lost\n",
-	    words_time(time, since, now), words_ago(ago, since, now), answer_number(grayd, "started"),
-	    answer_number(grayd, "rejected"), answer_number(grayd, "lost"));
+	    words_time(time, since, now), words_ago(ago, since, now),
+	    answer_number(grayd, "started"), answer_number(grayd, "rejected"),
+	    answer_number(grayd, "lost"));
 	cJSON_ArrayForEach(release, answer_get(answer, "releases"))
 	{
 		fputs("\n", screen->out);
@@ -171,7 +176,8 @@ text_show_stats(const struct screen *screen, const struct args *args, const cJSO
 	}
 }
 
-/* ---- errors ------------------------------------------------------------------------------------ */
+/* ---- errors ------------------------------------------------------------------------------------
+ */
 
 /* "refused 12, empty 5" between two texts; nothing at all where nothing was counted. */
 static void

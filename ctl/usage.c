@@ -32,7 +32,8 @@ describe_param(const struct verb_param *v, char *out, size_t size)
 	case ROLE_MAY: snprintf(out, size, " [%s]", p->metavar); break;
 	case ROLE_INSTEAD: snprintf(out, size, " | %s", option); break;
 	case ROLE_OPTION:
-		snprintf(out, size, " [%s%s%s]", option, p->metavar[0] != '\0' ? " " : "", p->metavar);
+		snprintf(
+		    out, size, " [%s%s%s]", option, p->metavar[0] != '\0' ? " " : "", p->metavar);
 		break;
 	case ROLE_END: out[0] = '\0'; break;
 	}
@@ -54,7 +55,8 @@ usage_screen(FILE *out)
 {
 	fputs("usage: grayctl [-j] [-s SOCKET] VERB ...\n\n", out);
 	for (unsigned v = 0; v < VERB_COUNT; v++)
-		fprintf(out, "  %-9s  %s\n", verb_info((enum verb)v)->name, verb_info((enum verb)v)->help);
+		fprintf(out, "  %-9s  %s\n", verb_info((enum verb)v)->name,
+		    verb_info((enum verb)v)->help);
 	fputs("\n"
 	      "  -j, --json         print one JSON object\n"
 	      "  -s, --socket PATH  the control socket, else GRAYD_SOCKET, else\n"
@@ -83,8 +85,8 @@ usage_verb(FILE *out, enum verb v)
 		if (p->role == ROLE_NEED || p->role == ROLE_MAY)
 			table_put(&t, "%s", info->metavar);
 		else
-			table_put(&t, "-%c, %s%s%s", info->letter, option, info->metavar[0] != '\0' ? " " : "",
-			    info->metavar);
+			table_put(&t, "-%c, %s%s%s", info->letter, option,
+			    info->metavar[0] != '\0' ? " " : "", info->metavar);
 		table_put(&t, "%s", info->help);
 	}
 	if (t.n_cells > 0)

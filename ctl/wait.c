@@ -4,13 +4,13 @@
 
 #include <cjson/cJSON.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/command.h"
 
-#define HOLD        "hold"
+#define HOLD	    "hold"
 #define ROLLED_BACK "rolled_back"
 
 static const char *const state_names[] = {
@@ -68,8 +68,10 @@ wait_parse(const char *text, struct wait_condition *out, struct err *e)
 		out->kind = WAIT_STATE;
 		return parse_state(text + 6, out, e);
 	}
-	return err_set(e, "wait: \"%.64s\" is no condition; expected stage=N, share=PCT, state=NAME or "
-			  "healthy", text);
+	return err_set(e,
+	    "wait: \"%.64s\" is no condition; expected stage=N, share=PCT, state=NAME or "
+	    "healthy",
+	    text);
 }
 
 static const cJSON *
@@ -97,7 +99,8 @@ state_is(const cJSON *release, const char *state)
 static bool
 acknowledged(const cJSON *release)
 {
-	const cJSON *set = get(release, "set_percent"), *published = get(release, "published_percent");
+	const cJSON *set = get(release, "set_percent"),
+		    *published = get(release, "published_percent");
 
 	return cJSON_IsNumber(set) && cJSON_IsNumber(published) &&
 	       set->valuedouble == published->valuedouble;

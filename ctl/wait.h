@@ -15,7 +15,7 @@ enum wait_kind { WAIT_STAGE, WAIT_SHARE, WAIT_STATE, WAIT_HEALTHY };
 
 struct wait_condition {
 	enum wait_kind kind;
-	uint64_t number; /* hundredths of a percent */
+	uint64_t number;   /* hundredths of a percent */
 	const char *state; /* a name of states.def */
 };
 

@@ -101,7 +101,8 @@ apply(struct cmd *cmd, enum release_command command)
 	cmd->answer = begin_answer(cmd);
 	if (cmd->answer == NULL) {
 		transition_forget(cmd->master, cmd);
-		cmd_fail(cmd, CTL_INTERNAL, "it was published, but there is no memory for the receipt");
+		cmd_fail(
+		    cmd, CTL_INTERNAL, "it was published, but there is no memory for the receipt");
 	} else if (cmd->acknowledged) {
 		end_answer(cmd);
 	}
@@ -125,7 +126,8 @@ cmd_rollback(struct cmd *cmd)
 	const struct command_value *values = cmd->request.values;
 
 	if (values[PARAM_ALL].given && values[PARAM_IF_REVISION].given)
-		cmd_fail(cmd, CTL_USAGE, "rollback: if_revision is the revision of one release: name it");
+		cmd_fail(cmd, CTL_USAGE,
+		    "rollback: if_revision is the revision of one release: name it");
 	else
 		apply(cmd, COMMAND_ROLLBACK);
 }

@@ -10,7 +10,8 @@
 #include "common/clock.h"
 #include "daemon/master.h"
 
-/* ---- status ------------------------------------------------------------------------------------ */
+/* ---- status ------------------------------------------------------------------------------------
+ */
 
 struct crew {
 	unsigned configured, alive, ready, draining, acknowledged;
@@ -165,7 +166,8 @@ cmd_status(struct cmd *cmd)
 		cmd_answer(cmd, answer);
 }
 
-/* ---- workers ----------------------------------------------------------------------------------- */
+/* ---- workers -----------------------------------------------------------------------------------
+ */
 
 static double
 age_ms(uint64_t now_us, uint64_t then_us)

@@ -19,12 +19,12 @@ put_outcomes(struct cmd *cmd, cJSON *in, const char *name, const uint64_t counts
 
 	for (unsigned o = 0; o < OUTCOME_COUNT; o++)
 		if (counts[o] > 0)
-			cmd_put_number(cmd, object, outcome_name((enum outcome)o), (double)counts[o]);
+			cmd_put_number(
+			    cmd, object, outcome_name((enum outcome)o), (double)counts[o]);
 }
 
 static void
-put_quantiles(
-    struct cmd *cmd, cJSON *in, const char *name, const struct histogram_sum *histogram)
+put_quantiles(struct cmd *cmd, cJSON *in, const char *name, const struct histogram_sum *histogram)
 {
 	static const struct {
 		const char *name;
@@ -133,7 +133,8 @@ cmd_stats(struct cmd *cmd)
 		cmd_answer(cmd, answer);
 }
 
-/* ---- errors ------------------------------------------------------------------------------------ */
+/* ---- errors ------------------------------------------------------------------------------------
+ */
 
 #define ERRORS_SHOWN 20
 
@@ -173,7 +174,8 @@ put_failed(struct cmd *cmd, cJSON *in, const struct release_totals *totals)
 	uint64_t failed[OUTCOME_COUNT];
 
 	for (unsigned o = 0; o < OUTCOME_COUNT; o++)
-		failed[o] = totals->arms[ARM_STABLE].attempts[o] + totals->arms[ARM_CANDIDATE].attempts[o];
+		failed[o] =
+		    totals->arms[ARM_STABLE].attempts[o] + totals->arms[ARM_CANDIDATE].attempts[o];
 	failed[OUTCOME_OK] = 0;
 	put_outcomes(cmd, in, "failed_attempts", failed);
 }
@@ -192,7 +194,8 @@ put_errors(struct cmd *cmd, cJSON *object, const struct config_release *release)
 	slots_errors(&cmd->master->slots, release->name, &list);
 	slots_sum_release(&cmd->master->slots, release->name, 0, &totals);
 	for (unsigned o = 0; o < OUTCOME_COUNT; o++)
-		reasons[o] = totals.arms[ARM_STABLE].fallbacks[o] + totals.arms[ARM_CANDIDATE].fallbacks[o];
+		reasons[o] =
+		    totals.arms[ARM_STABLE].fallbacks[o] + totals.arms[ARM_CANDIDATE].fallbacks[o];
 	cmd_put_text(cmd, object, "release", release->name);
 	cmd_put_number(cmd, object, "fallbacks",
 	    (double)(totals.arms[ARM_STABLE].counters[COUNTER_FALLBACKS] +

@@ -12,7 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG 128
+#define BACKLOG 1024
 
 /* The folder of the path, made if it is missing, opened and locked: two daemons that start at once
  * must not both find the old socket dead. */
@@ -60,7 +60,8 @@ remove_dead(const struct sockaddr_un *where, struct err *e)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd == -1)
 		return err_sys(e, "control_socket");
-	alive = connect(fd, (const struct sockaddr *)where, sizeof(*where)) == 0 || errno != ECONNREFUSED;
+	alive = connect(fd, (const struct sockaddr *)where, sizeof(*where)) == 0 ||
+		errno != ECONNREFUSED;
 	close(fd);
 	if (alive)
 		return err_set(e, "control_socket: another grayd listens at %s", path);
@@ -83,7 +84,8 @@ bind_and_listen(struct ctlsocket *s, const struct sockaddr_un *where, mode_t mod
 	if (bound == -1)
 		return err_sys(e, "control_socket: cannot bind %s", s->path);
 	if ((group != NULL && chown(s->path, (uid_t)-1, *group) == -1) ||
-	    chmod(s->path, mode) == -1 || lstat(s->path, &st) == -1 || listen(s->fd, BACKLOG) == -1) {
+	    chmod(s->path, mode) == -1 || lstat(s->path, &st) == -1 ||
+	    listen(s->fd, BACKLOG) == -1) {
 		err_sys(e, "control_socket: %s", s->path);
 		unlink(s->path);
 		return -1;

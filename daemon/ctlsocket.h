@@ -20,8 +20,8 @@ struct ctlsocket {
 /*
  * Listens at `path`, non-blocking. Makes the last folder of the path where it is missing (0755). A
  * file that is there is replaced only if it is a socket that nobody listens on. Mode 0660 with
- * `group` (NULL: our own); with `anybody` 0666, for then callers are told apart by who they are, not
- * by whether they can connect. -1: nothing is left open, and `e` says what is in the way.
+ * `group` (NULL: our own); with `anybody` 0666, for then callers are told apart by who they are,
+ * not by whether they can connect. -1: nothing is left open, and `e` says what is in the way.
  */
 int ctlsocket_open(struct ctlsocket *s, const char *path, bool anybody, const gid_t *group,
     struct err *e) MUST_CHECK;

@@ -34,8 +34,8 @@ static const char usage[] =
     "  -v       log more\n"
     "  -V       print the version and exit\n"
     "  -h       print this and exit\n"
-    "Signals: TERM, INT stop when all requests are finished, a second one at once; "
-    "USR1 open the log file again.\n";
+    "TERM and INT stop grayd when all requests are finished, a second one at "
+    "once;\nUSR1 opens the log file again. To direct it: grayctl.\n";
 
 static void
 parse(int argc, char **argv, struct options *o)

@@ -122,9 +122,19 @@ make_shared(struct master *m, struct err *e)
 	return 0;
 }
 
+/* Workers inherit it. */
+static void
+on_libevent_message(int severity, const char *message)
+{
+	enum log_level level = severity >= EVENT_LOG_ERR ? LOG_ERROR : LOG_WARN;
+
+	log_event(severity <= EVENT_LOG_MSG ? LOG_DEBUG : level, "libevent", "%s", message);
+}
+
 static int
 make_loop(struct master *m, struct err *e)
 {
+	event_set_log_callback(on_libevent_message);
 	m->base = event_base_new();
 	if (m->base == NULL)
 		return err_set(e, "cannot make the event loop");
@@ -245,8 +255,11 @@ master_reopen_logs(struct master *m, struct err *e)
 	if (log_reopen(e) != 0)
 		return -1;
 	for (unsigned i = 0; i < m->supervisor.n_children; i++) {
-		if (child_alive(&m->supervisor.children[i]))
-			supervisor_tell(&m->supervisor.children[i], MSG_LOG, log_fd());
+		struct child *c = &m->supervisor.children[i];
+
+		if (child_alive(c) && !supervisor_tell(c, MSG_LOG, log_fd()))
+			log_event(LOG_WARN, "log_not_passed", "%s %u (pid %d) keeps its old log",
+			    c->role->name, c->index, (int)c->pid);
 	}
 	log_event(LOG_INFO, "reopened", "the log was opened again");
 	return 0;

@@ -25,8 +25,9 @@ struct pending_change;
 /* Ids of commands that were carried out, so that a repeated one does nothing. */
 #define REMEMBERED_IDS 64
 struct remembered_id {
-	char id[64];
+	char id[CTLPROTO_ID_MAX + 1];
 	char release[NAME_BYTES];
+	uint32_t uid; /* ids of different users do not meet */
 	enum release_command command;
 	uint32_t share_bp;
 	uint64_t revision;

@@ -32,7 +32,8 @@ add_operator(struct peer_rules *r, const char *name, unsigned i, struct err *e)
 
 	if (name[0] == '@') {
 		if (find_group(name + 1, &r->groups[r->n_groups]) == -1)
-			return err_set(e, "operators[%u]: there is no group \"%.64s\"", i, name + 1);
+			return err_set(
+			    e, "operators[%u]: there is no group \"%.64s\"", i, name + 1);
 		r->n_groups++;
 		return 0;
 	}
@@ -92,8 +93,7 @@ in_group(gid_t wanted, gid_t gid, const gid_t *groups, unsigned n)
 }
 
 enum peer_right
-peer_judge(
-    const struct peer_rules *r, uid_t uid, gid_t gid, const gid_t *groups, unsigned n_groups)
+peer_judge(const struct peer_rules *r, uid_t uid, gid_t gid, const gid_t *groups, unsigned n_groups)
 {
 	if (uid == 0 || uid == r->own)
 		return PEER_CHANGE;

@@ -52,7 +52,7 @@ supervisor_delay_ms(unsigned failures)
 /* ---- talking -----------------------------------------------------------------------------------
  */
 
-void
+bool
 supervisor_tell(struct child *c, char message, int pass_fd)
 {
 	char control[CMSG_SPACE(sizeof(int))] = { 0 };
@@ -60,7 +60,7 @@ supervisor_tell(struct child *c, char message, int pass_fd)
 	struct msghdr header = { .msg_iov = &byte, .msg_iovlen = 1 };
 
 	if (c->fd < 0)
-		return;
+		return false;
 	if (pass_fd >= 0) {
 		struct cmsghdr *cmsg;
 
@@ -72,9 +72,7 @@ supervisor_tell(struct child *c, char message, int pass_fd)
 		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
 		memcpy(CMSG_DATA(cmsg), &pass_fd, sizeof(int));
 	}
-	if (sendmsg(c->fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && pass_fd >= 0)
-		log_event(LOG_WARN, "message_lost", "%s %u (pid %d) keeps its old log: %s",
-		    c->role->name, c->index, (int)c->pid, strerror(errno));
+	return sendmsg(c->fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
 }
 
 /* Its end is gone: it is about to end, or it is not what we started. */
@@ -316,7 +314,9 @@ supervisor_stop(struct master *m, uint64_t deadline_us)
 			continue;
 		}
 		c->state = CHILD_DRAINING;
-		supervisor_tell(c, MSG_DRAIN, -1);
+		/* The end of the pair says the same, also behind a full queue. */
+		if (!supervisor_tell(c, MSG_DRAIN, -1) && c->fd >= 0)
+			shutdown(c->fd, SHUT_WR);
 	}
 }
 

@@ -34,6 +34,8 @@ struct plan {
 	const struct change *change;
 	struct policy next;
 	bool changed;
+	uint64_t
+	    revision; /* that must be acknowledged: the new one, or since when it has been so */
 };
 
 /* ---- is it legal? ------------------------------------------------------------------------------
@@ -66,6 +68,7 @@ plan_ruling(struct plan *p, struct policy_release *r, const struct release_rulin
 	    r->stage_percent == ruling->stage_percent)
 		return;
 	p->changed = true;
+	p->revision = p->next.revision;
 	if (r->state == STATE_IDLE && ruling->state == STATE_STEP)
 		r->rollout_id = p->next.revision;
 	r->state = (uint8_t)ruling->state;
@@ -99,6 +102,8 @@ plan_release(const struct master *m, struct plan *p, struct policy_release *r, s
 		err_set(e, "release \"%s\" %s", r->name, ruling.text);
 		return CTL_REFUSED;
 	}
+	if (p->revision < r->revision)
+		p->revision = r->revision;
 	plan_ruling(p, r, &ruling);
 	return CTL_OK;
 }
@@ -317,7 +322,7 @@ recall(const struct master *m, const struct change *c)
 	for (unsigned i = 0; c->request_id != NULL && i < REMEMBERED_IDS; i++) {
 		const struct remembered_id *r = &m->remembered[i];
 
-		if (r->revision != 0 && strcmp(r->id, c->request_id) == 0)
+		if (r->revision != 0 && r->uid == c->actor.uid && strcmp(r->id, c->request_id) == 0)
 			return r;
 	}
 	return NULL;
@@ -338,11 +343,19 @@ remember(struct master *m, const struct change *c, uint64_t revision)
 	if (c->request_id == NULL || strlen(c->request_id) >= sizeof(r->id))
 		return;
 	m->n_remembered++;
+	r->uid = c->actor.uid;
 	r->command = c->command;
 	r->share_bp = c->share_bp;
 	r->revision = revision;
 	snprintf(r->id, sizeof(r->id), "%s", c->request_id);
 	snprintf(r->release, sizeof(r->release), "%s", c->release != NULL ? c->release : "");
+}
+
+static enum ctl_code
+id_reused(const struct change *c, struct err *e)
+{
+	err_set(e, "the request id \"%s\" was used for another command", c->request_id);
+	return CTL_CONFLICT;
 }
 
 /* ---- the door -----------------------------------------------------------------------------------
@@ -381,7 +394,7 @@ carry_out(struct master *m, struct plan *plan, struct pending_change *p)
 		return;
 	p->published_us = plan->changed ? m->policy.published_mono_us : clock_mono_us();
 	p->receipt.changed = plan->changed;
-	p->receipt.revision = m->policy.revision;
+	p->receipt.revision = plan->revision;
 	if (c->received_us != 0 && p->published_us > c->received_us)
 		p->receipt.publish_us = p->published_us - c->received_us;
 	enqueue(m, p);
@@ -398,12 +411,16 @@ transition_apply(
 	enum ctl_code code;
 
 	if (known != NULL && !is_same_command(known, c)) {
-		err_set(e, "the request id \"%s\" was used for another command", c->request_id);
-		return CTL_CONFLICT;
+		known = NULL;
+		/* Carelessness with ids must not stand in the way of a rollback. */
+		if (c->command != COMMAND_ROLLBACK)
+			return id_reused(c, e);
 	}
 	code = known == NULL ? make_plan(m, &plan, e) : CTL_OK;
 	if (code != CTL_OK)
 		return code;
+	if (known != NULL)
+		plan.revision = known->revision;
 	p = calloc(1, sizeof(*p));
 	if (p != NULL) {
 		p->rollback = c->command == COMMAND_ROLLBACK;

@@ -32,7 +32,7 @@ struct change {
 
 /* Proof that a change holds in every worker. */
 struct receipt {
-	uint64_t revision;	 /* the policy's; the release's own is the same if it changed */
+	uint64_t revision;	 /* of the release; of a repeated request id the one it had then */
 	bool changed;		 /* false: it was so already, nothing was published */
 	uint64_t publish_us;	 /* from the command to the publish */
 	uint64_t acknowledge_us; /* from the publish to the last acknowledgement */

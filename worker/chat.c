@@ -211,6 +211,15 @@ read_key(struct scan *scan, unsigned i, const struct value *member)
 	return 0;
 }
 
+static bool
+is_named(const struct jscan *s, const char *name)
+{
+	/* Most names differ in their first byte already. */
+	if (!s->escaped && s->span.len > 0 && s->text[s->span.off] != (uint8_t)name[0])
+		return false;
+	return jscan_equals(s, name);
+}
+
 /* Which rows of both tables the name just read belongs to. -1: one of them had its member before.
  */
 static int
@@ -220,12 +229,12 @@ match_name(struct scan *scan, const struct jscan *s, uint32_t *in_members, uint3
 
 	*in_members = *in_keys = 0;
 	for (unsigned i = 0; i < N_MEMBERS; i++)
-		if (jscan_equals(s, members[i].name)) {
+		if (is_named(s, members[i].name)) {
 			*in_members |= UINT32_C(1) << i;
 			name = members[i].name;
 		}
 	for (unsigned i = 0; i < scan->keys->n; i++)
-		if (jscan_equals(s, scan->keys->keys[i].name)) {
+		if (is_named(s, scan->keys->keys[i].name)) {
 			*in_keys |= UINT32_C(1) << i;
 			name = scan->keys->keys[i].name;
 		}

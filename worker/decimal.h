@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#define DECIMAL_BYTES 24 /* enough for every result below */
+#define DECIMAL_BYTES 40 /* enough for every result below */
 
 static inline char *
 decimal(char *end, uint64_t value)
@@ -19,12 +19,19 @@ decimal(char *end, uint64_t value)
 	return end;
 }
 
+/* A number with `places` decimals: `fraction` is below 10^places. */
+static inline char *
+decimal_fixed(char *end, uint64_t whole, uint64_t fraction, unsigned places)
+{
+	for (unsigned i = 0; i < places; i++, fraction /= 10)
+		*--end = (char)('0' + fraction % 10);
+	*--end = '.';
+	return decimal(end, whole);
+}
+
 /* A number of thousandths, with three decimals: microseconds as milliseconds. */
 static inline char *
 decimal_milli(char *end, uint64_t thousandths)
 {
-	for (unsigned i = 0; i < 3; i++, thousandths /= 10)
-		*--end = (char)('0' + thousandths % 10);
-	*--end = '.';
-	return decimal(end, thousandths);
+	return decimal_fixed(end, thousandths / 1000, thousandths % 1000, 3);
 }

@@ -97,10 +97,10 @@ head_number(struct head_out *h, const char *name, uint64_t value)
 }
 
 void
-head_milli(struct head_out *h, const char *name, uint64_t thousandths)
+head_fixed(struct head_out *h, const char *name, uint64_t whole, uint64_t fraction, unsigned places)
 {
-	char text[DECIMAL_BYTES], *end = text + sizeof(text),
-				  *begin = decimal_milli(end, thousandths);
+	char text[DECIMAL_BYTES], *end = text + sizeof(text);
+	char *begin = decimal_fixed(end, whole, fraction, places);
 
 	put_line(h, name, begin, (size_t)(end - begin));
 }

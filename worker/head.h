@@ -20,8 +20,9 @@ void head_begin(struct head_out *h, unsigned status);
 /* One line; the value must hold no control byte. */
 void head_line(struct head_out *h, const char *name, const char *value);
 void head_number(struct head_out *h, const char *name, uint64_t value);
-/* A number of thousandths, with three decimals: microseconds as milliseconds. */
-void head_milli(struct head_out *h, const char *name, uint64_t thousandths);
+/* A number with `places` decimals: `fraction` is below 10^places. */
+void head_fixed(
+    struct head_out *h, const char *name, uint64_t whole, uint64_t fraction, unsigned places);
 /* Lines as they are, each with its CRLF. */
 void head_raw(struct head_out *h, const void *lines, size_t n);
 /* The blank line. */

@@ -52,6 +52,7 @@ add_gray(struct head_out *h, const struct request *r)
 {
 	const struct config_model *model = r->release->config->arms[r->arm];
 	const char *pin = pin_header(r);
+	uint64_t us;
 
 	head_line(h, "x-gray-release", r->release->config->name);
 	head_number(h, "x-gray-stage", r->stage_percent);
@@ -66,7 +67,8 @@ add_gray(struct head_out *h, const struct request *r)
 		head_line(h, "x-gray-rescued", "1");
 	if (pin != NULL)
 		head_line(h, "x-gray-pin", pin);
-	head_milli(h, "x-gray-overhead-ms", overhead_us(r));
+	us = overhead_us(r);
+	head_fixed(h, "x-gray-overhead-ms", us / US_PER_MS, us % US_PER_MS, 3);
 	if (r->attempt.upstream_id[0] != '\0')
 		head_line(h, "x-upstream-request-id", r->attempt.upstream_id);
 }
@@ -119,10 +121,8 @@ retry_hint(const struct request *r)
 static void
 add_cost(struct head_out *h, const struct request *r)
 {
-	char text[MONEY_CHARS];
-
 	if (r->release->config->arms[r->arm]->price.known)
-		head_line(h, "x-gray-cost-usd", money_format(text, r->cost, 12));
+		head_fixed(h, "x-gray-cost-usd", r->cost.usd, r->cost.picousd, PICOUSD_DECIMALS);
 }
 
 void

@@ -30,7 +30,7 @@ struct call {
 	enum api url_api; /* that the handle's URL is set to */
 	bool url_set, connected, resent, aborted, bad_head;
 	uint8_t informational;
-	struct curl_slist id_line, trace_line; /* before the provider's own lines */
+	struct curl_slist id_line, trace_line, expect_line; /* before the provider's own lines */
 	char id_text[REQUEST_ID_BYTES + 16], trace_text[80];
 	struct call *next_spare;
 };
@@ -44,7 +44,7 @@ struct upstream {
 	bool due; /* libcurl wants to be called at once */
 	struct upstream_socks socks;
 	struct curl_slist *head; /* the fixed lines of every request */
-	char *urls[API_COUNT];	 /* NULL: this kind does not serve the API */
+	CURLU *urls[API_COUNT];	 /* parsed once; NULL: this kind does not serve the API */
 	struct call *spare;
 	unsigned n_spare;
 };
@@ -248,45 +248,67 @@ static int
 prepare_head(struct upstream *u)
 {
 	struct buf lines = { 0 };
-	struct curl_slist *head = curl_slist_append(NULL, "Expect:"), *more = head;
+	struct curl_slist *more = NULL;
+	int failed = u->ops->headers(u->provider, &lines);
 
-	if (u->ops->headers(u->provider, &lines) < 0)
-		more = NULL;
-	for (size_t at = 0; more != NULL && at < buf_len(&lines);) {
+	for (size_t at = 0; failed == 0 && at < buf_len(&lines);) {
 		const char *line = (const char *)buf_bytes(&lines) + at;
 
 		at += strlen(line) + 1;
-		more = curl_slist_append(head, line);
+		more = curl_slist_append(u->head, line);
+		if (more == NULL)
+			failed = -1;
+		else
+			u->head = more;
 	}
 	if (lines.data != NULL)
 		sodium_memzero(lines.data, lines.cap);
 	buf_free(&lines);
-	u->head = head;
-	return more == NULL ? -1 : 0;
+	return failed;
+}
+
+static CURLU *
+parse_url(const char *base, const char *path)
+{
+	CURLU *url = curl_url();
+	char *text = NULL;
+
+	if (url == NULL || asprintf(&text, "%s%s", base, path) < 0 ||
+	    curl_url_set(url, CURLUPART_URL, text, 0) != CURLUE_OK) {
+		curl_url_cleanup(url);
+		url = NULL;
+	}
+	free(text);
+	return url;
 }
 
 static int
-prepare_urls(struct upstream *u)
+prepare_urls(struct upstream *u, struct err *e)
 {
 	for (unsigned api = 0; api < API_COUNT; api++) {
 		const char *path = u->ops->path(api);
 
-		if (path != NULL &&
-		    asprintf(&u->urls[api], "%s%s", u->provider->base_url, path) < 0)
-			return -1;
+		if (path == NULL)
+			continue;
+		u->urls[api] = parse_url(u->provider->base_url, path);
+		if (u->urls[api] == NULL)
+			return err_set(e, "providers.%s.base_url: not a URL that can be asked: %s",
+			    u->provider->name, u->provider->base_url);
 	}
 	return 0;
 }
 
 static int
-open_one(struct worker *w, struct upstream *u, const struct config_provider *p)
+open_one(struct worker *w, struct upstream *u, const struct config_provider *p, struct err *e)
 {
 	u->worker = w;
 	u->provider = p;
 	u->ops = provider_ops(p->kind);
 	u->multi = curl_multi_init();
 	deadline_init(&u->timer, w->base, on_timer, u);
-	if (u->multi == NULL || prepare_head(u) < 0 || prepare_urls(u) < 0)
+	if (u->multi == NULL || prepare_head(u) < 0)
+		return err_set(e, "providers.%s: out of memory", p->name);
+	if (prepare_urls(u, e) < 0)
 		return -1;
 	upstream_socks_init(&u->socks, w->base, u->multi);
 	curl_multi_setopt(u->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
@@ -308,8 +330,8 @@ upstream_open_all(struct worker *w, struct err *e)
 		return err_set(e, "out of memory");
 	w->n_upstreams = config->n_providers;
 	for (unsigned i = 0; i < w->n_upstreams; i++)
-		if (open_one(w, &w->upstreams[i], &config->providers[i]) < 0)
-			return err_set(e, "providers.%s: out of memory", config->providers[i].name);
+		if (open_one(w, &w->upstreams[i], &config->providers[i], e) < 0)
+			return -1;
 	return 0;
 }
 
@@ -337,7 +359,7 @@ upstream_close_all(struct worker *w)
 		deadline_fini(&u->timer);
 		wipe_head(u->head);
 		for (unsigned api = 0; api < API_COUNT; api++)
-			free(u->urls[api]);
+			curl_url_cleanup(u->urls[api]);
 	}
 	free(w->upstreams);
 	w->upstreams = NULL;
@@ -373,6 +395,11 @@ call_give_back(struct call *c)
 	u->n_spare++;
 }
 
+/* libcurl would ask before it sends a body above this size. Saying no is a header that it compares
+ * with each of its own, so small requests go without. */
+#define EXPECT_BYTES (512 * 1024)
+static char no_expect[] = "Expect:";
+
 /* The request's own lines, chained before the fixed ones without an allocation. */
 static struct curl_slist *
 head_lines(struct call *c)
@@ -384,6 +411,10 @@ head_lines(struct call *c)
 		snprintf(c->trace_text, sizeof(c->trace_text), "traceparent: %s", o->traceparent);
 		c->trace_line = (struct curl_slist){ c->trace_text, head };
 		head = &c->trace_line;
+	}
+	if (o->body_len > EXPECT_BYTES) {
+		c->expect_line = (struct curl_slist){ no_expect, head };
+		head = &c->expect_line;
 	}
 	memcpy(c->id_text, "X-Request-Id: ", 14);
 	memcpy(c->id_text + 14, o->request_id, strlen(o->request_id) + 1);
@@ -398,7 +429,7 @@ set_order(struct call *c)
 	CURL *easy = c->easy;
 
 	if (!c->url_set || c->url_api != o->api) {
-		if (curl_easy_setopt(easy, CURLOPT_URL, c->upstream->urls[o->api]) != CURLE_OK)
+		if (curl_easy_setopt(easy, CURLOPT_CURLU, c->upstream->urls[o->api]) != CURLE_OK)
 			return false;
 		c->url_set = true;
 		c->url_api = o->api;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Fuzzes common/ctlproto.c, both ends. A request that is taken is a whole command, and says the same
- * when it is written and read again; one that is refused gets an answer that is sound JSON, quotes
- * and all; an answer that is read has a verdict.
+ * Fuzzes common/ctlproto.c, both ends. A request that is taken is a whole command, and says the
+ * same when it is written and read again; one that is refused gets an answer that is sound JSON,
+ * quotes and all; an answer that is read has a verdict.
  */
 #include "common/ctlproto.h"
 
@@ -23,7 +23,8 @@ check_same(const struct ctl_request *a, const struct ctl_request *b)
 		assert(a->values[p].given == b->values[p].given);
 		assert(a->values[p].number == b->values[p].number);
 		assert((a->values[p].text == NULL) == (b->values[p].text == NULL));
-		assert(a->values[p].text == NULL || strcmp(a->values[p].text, b->values[p].text) == 0);
+		assert(
+		    a->values[p].text == NULL || strcmp(a->values[p].text, b->values[p].text) == 0);
 	}
 }
 

@@ -32,8 +32,8 @@ static const struct job plain_job = { plain_resume, nothing_gone };
 static void
 answer(struct conn *c, unsigned status, const char *type, struct str body)
 {
-	text_format(&c->out, "HTTP/1.1 %u %s\r\ncontent-type: %s\r\ncontent-length: %zu\r\n\r\n", status,
-	    problem_phrase(status), type, body.len);
+	text_format(&c->out, "HTTP/1.1 %u %s\r\ncontent-type: %s\r\ncontent-length: %zu\r\n\r\n",
+	    status, problem_phrase(status), type, body.len);
 	text_span(&c->out, body);
 	c->job = &plain_job;
 }
@@ -149,7 +149,8 @@ struct call {
 static void
 get_ledger(struct conn *c, const struct call *call)
 {
-	static const char *const types[] = { "application/json", "application/x-ndjson", "text/csv" };
+	static const char *const types[] = { "application/json", "application/x-ndjson",
+		"text/csv" };
 	const struct ledger *ledger = &c->sim->ledger;
 	struct dump *dump = &c->dump;
 	uint64_t oldest = ledger_oldest(ledger);
@@ -214,8 +215,7 @@ post_script(struct conn *c, const struct call *call)
 static void
 get_request(struct conn *c, const struct call *call)
 {
-	const struct text *kept =
-	    keep_find(&c->sim->keep, query_number(call->rest, "", 0));
+	const struct text *kept = keep_find(&c->sim->keep, query_number(call->rest, "", 0));
 
 	if (kept == NULL)
 		answer_error(c, 404, "not kept: see --keep");
@@ -271,7 +271,8 @@ admin_begin(struct conn *c, const uint8_t *bytes)
 		path.len -= call.query.len;
 	}
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-		bool fits = calls[i].is_prefix ? begins(path, calls[i].path) : same(path, calls[i].path);
+		bool fits =
+		    calls[i].is_prefix ? begins(path, calls[i].path) : same(path, calls[i].path);
 
 		if (!fits || !same(span_str(bytes, request->method), calls[i].method))
 			continue;

@@ -34,7 +34,8 @@ static void
 render(struct attempt *a)
 {
 	struct text *page = attempt_page(a);
-	uint64_t wanted = attempt_has(a, FAULT_HUGE_BODY) ? a->fault->bytes : a->behaviour->pad_bytes;
+	uint64_t wanted =
+	    attempt_has(a, FAULT_HUGE_BODY) ? a->fault->bytes : a->behaviour->pad_bytes;
 
 	a->reply.pad_at = 0;
 	a->pad_left = 0;
@@ -136,7 +137,7 @@ next_content(const struct attempt *a, enum stage stage)
 	if (stage <= STAGE_TOOLS && reply->tools != NULL)
 		return STAGE_TOOLS;
 	return attempt_has(a, FAULT_NO_FINISH) || attempt_has(a, FAULT_ROLE_ONLY) ? STAGE_USAGE
-	                                                                          : STAGE_FINISH;
+										  : STAGE_FINISH;
 }
 
 static void
@@ -261,7 +262,8 @@ must_wait(struct attempt *a, uint64_t now_us)
 		if (a->beat_due_us + MAX_LAG_US < now_us)
 			a->beat_due_us = now_us + a->beat_us;
 	}
-	uint64_t wake_us = a->beat_us > 0 && a->beat_due_us < a->due_us ? a->beat_due_us : a->due_us;
+	uint64_t wake_us =
+	    a->beat_us > 0 && a->beat_due_us < a->due_us ? a->beat_due_us : a->due_us;
 
 	conn_wake_at(a->conn, wake_us);
 	return true;
@@ -278,8 +280,8 @@ note_usage(struct attempt *a)
 		return;
 	a->entry.input = (uint32_t)u->input;
 	a->entry.cached = (uint32_t)u->cached;
-	a->entry.output = whole || a->entry.chunks > u->output ? (uint32_t)u->output
-	                                                       : a->entry.chunks;
+	a->entry.output =
+	    whole || a->entry.chunks > u->output ? (uint32_t)u->output : a->entry.chunks;
 }
 
 static void

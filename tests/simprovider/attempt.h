@@ -28,7 +28,7 @@ enum stage {
 };
 
 #define MODEL_MAX_BYTES 256
-#define NEVER_US        UINT64_MAX
+#define NEVER_US	UINT64_MAX
 
 struct attempt {
 	struct conn *conn;
@@ -45,14 +45,14 @@ struct attempt {
 	bool stream, http10, wants_close;
 	/* where it is */
 	enum stage stage, after_rest;
-	uint64_t index;  /* of the next piece within its stage */
+	uint64_t index;	 /* of the next piece within its stage */
 	uint64_t due_us; /* not before */
 	uint64_t after_rest_due_us;
 	uint64_t beat_us, beat_due_us; /* keep-alive comments while it waits; 0: none */
-	bool rendered;   /* the page holds the whole answer */
-	bool cut;        /* the point at a byte of the body is reached */
-	bool tripped;    /* the fault has struck */
-	bool broken;     /* the answer was broken off */
+	bool rendered;		       /* the page holds the whole answer */
+	bool cut;		       /* the point at a byte of the body is reached */
+	bool tripped;		       /* the fault has struck */
+	bool broken;		       /* the answer was broken off */
 	/* the body */
 	enum framing framing;
 	enum then then;

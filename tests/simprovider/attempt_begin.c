@@ -83,9 +83,9 @@ note_entry(struct attempt *a, const uint8_t *bytes, struct str path)
 static int
 hex_digit(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0'
-	    : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
-	                                         : -1;
+	return c >= '0' && c <= '9'		    ? c - '0'
+	       : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
+						    : -1;
 }
 
 /* Copies the name as it stands in JSON, with "\/" for "/" and, from a path, %XX undone. False: it
@@ -207,7 +207,9 @@ plan_usage(struct attempt *a, const struct ask *ask, size_t body_bytes)
 	uint64_t made = reply->tools != NULL ? reply->tools->events : reply->tokens;
 
 	u->input = plan->input != TOKENS_UNSET ? plan->input : body_bytes / 4 + 1;
-	u->cached = plan->cached == TOKENS_UNSET ? 0 : plan->cached < u->input ? plan->cached : u->input;
+	u->cached = plan->cached == TOKENS_UNSET ? 0
+		    : plan->cached < u->input	 ? plan->cached
+						 : u->input;
 	u->reasoning = reply->reasoning;
 	u->output = plan->output != TOKENS_UNSET ? plan->output : made + reply->reasoning;
 	if (a->endpoint->event == NULL)
@@ -217,7 +219,7 @@ plan_usage(struct attempt *a, const struct ask *ask, size_t body_bytes)
 	reply->usage_asked = own_way && ask->include_usage;
 	reply->usage_with_choices = plan->mode == USAGE_WITH_CHOICES;
 	reply->show_usage = plan->mode != USAGE_MISSING && !attempt_has(a, FAULT_NO_USAGE) &&
-	    (!own_way || ask->include_usage || plan->mode != USAGE_PRESENT);
+			    (!own_way || ask->include_usage || plan->mode != USAGE_PRESENT);
 	reply->usage_with_choices = reply->usage_with_choices && reply->show_usage;
 }
 
@@ -288,8 +290,8 @@ static void
 plan_course(struct attempt *a)
 {
 	const struct fault *fault = a->fault;
-	const struct dist *latency = fault != NULL && fault->has_latency ? &fault->latency_ms
-	                                                                 : &a->behaviour->latency_ms;
+	const struct dist *latency =
+	    fault != NULL && fault->has_latency ? &fault->latency_ms : &a->behaviour->latency_ms;
 
 	a->framing = choose_framing(a);
 	a->then = THEN_KEEP;
@@ -357,8 +359,8 @@ attempt_begin(struct conn *c, const uint8_t *bytes, bool broken)
 		a->endpoint = c->sim->options->kind->route(method, path, &model);
 	bool catalogue = a->endpoint != NULL && a->endpoint->catalogue;
 
-	a->dice = dice_make(c->sim->seed,
-	    catalogue ? ~c->sim->ledger.catalogue : c->sim->ledger.last + 1);
+	a->dice = dice_make(
+	    c->sim->seed, catalogue ? ~c->sim->ledger.catalogue : c->sim->ledger.last + 1);
 	if (broken)
 		a->problem = not_parsed;
 	else if (a->endpoint == NULL)

@@ -13,8 +13,9 @@
 #include "common/clock.h"
 #include "tests/simprovider/admin.h"
 
-#define CONTAINER(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
-#define KEEP_BUFFER_BYTES                65536
+#define CONTAINER(pointer, type, member) \
+	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+#define KEEP_BUFFER_BYTES 65536
 
 static void
 bury(struct sim *sim)
@@ -138,7 +139,8 @@ static void
 receive(struct conn *c, size_t n)
 {
 	if (buf_len(&c->in) > 0) {
-		if (buf_add(&c->in, c->sim->scratch, n) != 0 || buf_len(&c->in) > CONN_MAX_INPUT_BYTES) {
+		if (buf_add(&c->in, c->sim->scratch, n) != 0 ||
+		    buf_len(&c->in) > CONN_MAX_INPUT_BYTES) {
 			lose(c);
 			return;
 		}

@@ -16,8 +16,8 @@
 #define CONN_MAX_INPUT_BYTES (64u * 1024 * 1024)
 
 struct job {
-	/* Goes on as far as it can, and ends with conn_done(). Called at the beginning, when the timer
-	 * fires, and when unsent bytes have left. */
+	/* Goes on as far as it can, and ends with conn_done(). Called at the beginning, when the
+	 * timer fires, and when unsent bytes have left. */
 	void (*resume)(struct conn *conn);
 	/* The peer has left; the last call. */
 	void (*gone)(struct conn *conn);
@@ -53,8 +53,8 @@ struct conn {
 };
 
 void conn_open(struct sim *sim, int fd, bool admin_only); /* takes the descriptor */
-void conn_flush(struct conn *conn);                       /* sends what can be sent now */
-void conn_wake_at(struct conn *conn, uint64_t due_us);    /* resumes the job then */
+void conn_flush(struct conn *conn);			  /* sends what can be sent now */
+void conn_wake_at(struct conn *conn, uint64_t due_us);	  /* resumes the job then */
 void conn_yield(struct conn *conn); /* resumes the job in the next turn of the loop */
 /* The job is over and everything is sent. */
 void conn_done(struct conn *conn, enum then then);

@@ -22,6 +22,6 @@ struct dist {
 
 struct dice dice_make(uint64_t seed, uint64_t number);
 uint64_t dice_u64(struct dice *dice);
-double dice_unit(struct dice *dice);                          /* 0 <= x < 1 */
+double dice_unit(struct dice *dice);			      /* 0 <= x < 1 */
 double dist_draw(const struct dist *dist, struct dice *dice); /* never below 0 */
-uint64_t dice_mix(uint64_t x);                                /* one number well stirred */
+uint64_t dice_mix(uint64_t x);				      /* one number well stirred */

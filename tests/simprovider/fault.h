@@ -66,7 +66,7 @@ struct fault {
 	/* when */
 	double probability;
 	uint64_t skip, count; /* not the first `skip`; at most `count` times, 0: no limit */
-	bool reused;          /* only on a connection that has answered before */
+	bool reused;	      /* only on a connection that has answered before */
 	enum only only;
 	bool has_latency;
 	struct dist latency_ms; /* instead of the behaviour's */
@@ -89,7 +89,7 @@ struct fault_scene {
 };
 
 const struct fault_kind *fault_kind_find(const char *name); /* NULL: no such kind */
-const char *fault_name(enum fault_id id);                   /* "" for FAULT_NONE */
+const char *fault_name(enum fault_id id);		    /* "" for FAULT_NONE */
 /* The first fault whose conditions and chance hold; NULL: none. Counts. */
 const struct fault *fault_pick(
     struct fault *faults, size_t count, struct dice *dice, struct fault_scene scene);

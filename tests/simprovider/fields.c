@@ -39,7 +39,8 @@ fields_leave(struct reading *r, size_t length)
 int
 fields_refuse(struct reading *r, const char *expected)
 {
-	return err_set(r->err, "%s: expected %s", r->path[0] != '\0' ? r->path : "script", expected);
+	return err_set(
+	    r->err, "%s: expected %s", r->path[0] != '\0' ? r->path : "script", expected);
 }
 
 int
@@ -58,8 +59,8 @@ find_field(const struct field *fields, size_t count, const char *name)
 }
 
 int
-fields_read(struct reading *r, const cJSON *object, const struct field *fields, size_t count,
-    void *into)
+fields_read(
+    struct reading *r, const cJSON *object, const struct field *fields, size_t count, void *into)
 {
 	const cJSON *member;
 
@@ -100,7 +101,8 @@ field_double(struct reading *r, const cJSON *json, const struct field *field, vo
 		*(double *)into = json->valuedouble;
 		return 0;
 	}
-	snprintf(expected, sizeof(expected), "a number from %.15g to %.15g", field->min, field->max);
+	snprintf(
+	    expected, sizeof(expected), "a number from %.15g to %.15g", field->min, field->max);
 	return fields_refuse(r, expected);
 }
 
@@ -141,11 +143,11 @@ read_shape(struct reading *r, const cJSON *json, const struct field *field, stru
 		if (cJSON_GetArraySize(value) != 2)
 			break;
 		return field_double(r, cJSON_GetArrayItem(value, 0), field, &dist->a) != 0
-		    ? -1
-		    : field_double(r, cJSON_GetArrayItem(value, 1), field, &dist->b);
+			   ? -1
+			   : field_double(r, cJSON_GetArrayItem(value, 1), field, &dist->b);
 	}
 	return fields_refuse(r, "{\"normal\": [mean, deviation]}, {\"uniform\": [from, to]} or "
-	                        "{\"exp\": mean}");
+				"{\"exp\": mean}");
 }
 
 int
@@ -296,8 +298,9 @@ field_headers(struct reading *r, const cJSON *json, const struct field *field, v
 			text_str(&lines, cJSON_IsString(member) ? member->valuestring : "");
 		text_lit(&lines, "\r\n");
 	}
-	int rc = lines.failed ? fields_memory(r)
-	                      : keep(r, (struct str){ (char *)lines.buf.data, text_len(&lines) }, into);
+	int rc = lines.failed
+		     ? fields_memory(r)
+		     : keep(r, (struct str){ (char *)lines.buf.data, text_len(&lines) }, into);
 
 	text_free(&lines);
 	return rc;

@@ -16,7 +16,9 @@ informational(const struct attempt *a, struct text *out)
 
 	for (uint64_t i = 0; i < a->fault->repeat; i++)
 		text_format(out, "HTTP/1.1 %u %s\r\n%s\r\n", status,
-		    status == 100 ? "Continue" : status == 101 ? "Switching Protocols" : "Early Hints",
+		    status == 100   ? "Continue"
+		    : status == 101 ? "Switching Protocols"
+				    : "Early Hints",
 		    status == 101 ? "upgrade: sim\r\nconnection: upgrade\r\n" : "");
 }
 
@@ -44,8 +46,8 @@ retry_lines(const struct problem *problem, struct text *out)
 		text_lit(out, "\r\n");
 	}
 	if (problem->retry_after_ms > 0)
-		text_format(out, "retry-after-ms: %llu\r\n",
-		    (unsigned long long)problem->retry_after_ms);
+		text_format(
+		    out, "retry-after-ms: %llu\r\n", (unsigned long long)problem->retry_after_ms);
 	if (problem->retry_after_date_s > 0) {
 		time_t then = (time_t)(clock_wall_us() / US_PER_S + problem->retry_after_date_s);
 		char date[40];
@@ -115,7 +117,7 @@ head_write(struct attempt *a, uint64_t length)
 		informational(a, out);
 	status_line(a, status, out);
 	text_str(out, a->stream ? "content-type: text/event-stream; charset=utf-8\r\n"
-	                        : "content-type: application/json\r\n");
+				: "content-type: application/json\r\n");
 	text_lit(out, "x-request-id: req_sim");
 	text_u64(out, a->reply.id);
 	text_lit(out, "\r\n");

@@ -26,7 +26,9 @@ keep_fini(struct keep *keep)
 void
 keep_request(struct keep *keep, uint64_t id, const uint8_t *bytes, const struct request *request)
 {
-	size_t length = request->body.at + request->body.len;
+	/* One that could not be read has no body; then it is kept as it came. */
+	size_t length =
+	    request->body.at > 0 ? request->body.at + request->body.len : request->wire_bytes;
 
 	if (keep->count == 0)
 		return;
@@ -36,8 +38,10 @@ keep_request(struct keep *keep, uint64_t id, const uint8_t *bytes, const struct 
 	kept->id = id;
 	text_add(&kept->bytes, bytes, length < KEEP_MAX_BYTES ? length : KEEP_MAX_BYTES);
 	for (int i = 0; i < KEY_HEADERS && !kept->bytes.failed; i++)
-		if (request->keys[i].at + request->keys[i].len <= text_len(&kept->bytes))
-			memset(kept->bytes.buf.data + request->keys[i].at, '*', request->keys[i].len);
+		if (request->keys[i].len > 0 &&
+		    request->keys[i].at + request->keys[i].len <= text_len(&kept->bytes))
+			memset(
+			    kept->bytes.buf.data + request->keys[i].at, '*', request->keys[i].len);
 }
 
 const struct text *

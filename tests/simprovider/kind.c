@@ -66,8 +66,8 @@ reply_tool_place(const struct reply *reply, uint64_t index)
 {
 	size_t call = 0;
 
-	while (call + 1 < reply->tools->count &&
-	    index > reply->tools->items[call].arguments.count) {
+	while (
+	    call + 1 < reply->tools->count && index > reply->tools->items[call].arguments.count) {
 		index -= 1 + reply->tools->items[call].arguments.count;
 		call++;
 	}

@@ -48,7 +48,7 @@ struct reply {
 	const struct script *script;
 	/* Set by the renderers. */
 	uint64_t sequence; /* of numbered events */
-	size_t pad_at;     /* where content may be made longer; 0: nowhere */
+	size_t pad_at;	   /* where content may be made longer; 0: nowhere */
 };
 
 struct endpoint {
@@ -61,7 +61,7 @@ struct endpoint {
 	/* An error inside a stream; NULL where `event` is. */
 	void (*error_event)(const struct problem *problem, struct str model, struct text *out);
 	bool always_usage; /* streams hold usage without being asked */
-	bool catalogue; /* lists models: not an attempt, takes no part in the ledger */
+	bool catalogue;	   /* lists models: not an attempt, takes no part in the ledger */
 };
 
 struct kind {

@@ -67,8 +67,8 @@ find_segment(const struct ledger *ledger, uint64_t id)
 	struct segment *segment = id > 0 ? *segment_place(ledger, id) : NULL;
 
 	return segment != NULL && id >= segment->first && id - segment->first < LEDGER_SEGMENT
-	    ? segment
-	    : NULL;
+		   ? segment
+		   : NULL;
 }
 
 /* The segment for a new id, taken from the oldest if need be. NULL when out of memory. */
@@ -171,10 +171,9 @@ ledger_get(const struct ledger *ledger, uint64_t id, struct str *request_id)
 	if (request_id != NULL)
 		*request_id = (struct str){ "", 0 };
 	if (request_id != NULL && entry->request_id_len > 0)
-		*request_id = (struct str){
-			(const char *)segment->request_ids.buf.data + entry->request_id_at,
-			entry->request_id_len
-		};
+		*request_id = (struct str){ (const char *)segment->request_ids.buf.data +
+						entry->request_id_at,
+			entry->request_id_len };
 	return entry;
 }
 

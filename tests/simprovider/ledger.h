@@ -16,12 +16,12 @@ struct entry {
 	uint64_t start_us, end_us, close_us; /* wall clock; 0: not yet */
 	uint64_t bytes_in, bytes_out;
 	uint32_t input, cached, output; /* tokens billed */
-	uint32_t chunks;                /* of content sent */
-	uint32_t request_id_at;         /* in the segment's text */
+	uint32_t chunks;		/* of content sent */
+	uint32_t request_id_at;		/* in the segment's text */
 	uint16_t model, path, status;
 	uint8_t state, fault, request_id_len;
 	bool stream;
-	char key[12];       /* digest of the provider key, in hex; key[0] == 0: there was none */
+	char key[12];	    /* digest of the provider key, in hex; key[0] == 0: there was none */
 	uint8_t sha256[32]; /* of the answer's body */
 };
 
@@ -38,14 +38,14 @@ struct segment {
 };
 
 struct ledger {
-	bool keeps;          /* false: only ids and sums */
-	uint64_t last;       /* id of the newest entry; the first is 1 */
-	uint64_t epoch;      /* counts resets */
-	size_t ring;         /* how many segments are kept */
+	bool keeps;	/* false: only ids and sums */
+	uint64_t last;	/* id of the newest entry; the first is 1 */
+	uint64_t epoch; /* counts resets */
+	size_t ring;	/* how many segments are kept */
 	struct segment **segments;
 	struct names models, paths, keys;
 	struct model_sums sums[NAMES_LIMIT]; /* by number of the model */
-	uint64_t key_uses[NAMES_LIMIT];      /* by number of the key's digest, catalogue included */
+	uint64_t key_uses[NAMES_LIMIT];	     /* by number of the key's digest, catalogue included */
 	uint64_t statuses[1000], faults[FAULT_IDS];
 	uint64_t catalogue, refused_connections; /* what is no attempt */
 };
@@ -65,8 +65,7 @@ void ledger_count_key(struct ledger *ledger, const char digest[12]);
 /* The end of an attempt. Nothing happens when the ledger was reset in between. */
 void ledger_close(struct ledger *ledger, struct ticket ticket, const struct entry *entry);
 /* NULL: not there (any more). `request_id` may be NULL. */
-const struct entry *ledger_get(
-    const struct ledger *ledger, uint64_t id, struct str *request_id);
+const struct entry *ledger_get(const struct ledger *ledger, uint64_t id, struct str *request_id);
 uint64_t ledger_oldest(const struct ledger *ledger); /* id of the oldest entry that is kept */
 
 /* Printing. */

@@ -70,10 +70,10 @@ print_sha256(const struct row *row, struct text *out)
 		text_hex(out, row->entry->sha256, sizeof(row->entry->sha256));
 }
 
-#define NUMBER(member)                                             \
+#define NUMBER(member)                                                      \
 	static void print_##member(const struct row *row, struct text *out) \
-	{                                                          \
-		text_u64(out, row->entry->member);                 \
+	{                                                                   \
+		text_u64(out, row->entry->member);                          \
 	}
 NUMBER(status)
 NUMBER(bytes_in)
@@ -260,7 +260,8 @@ print_statuses(const struct ledger *ledger, struct text *out)
 	for (unsigned i = 0; i < 1000; i++) {
 		if (ledger->statuses[i] == 0)
 			continue;
-		text_format(out, "%s\"%u\":%llu", comma, i, (unsigned long long)ledger->statuses[i]);
+		text_format(
+		    out, "%s\"%u\":%llu", comma, i, (unsigned long long)ledger->statuses[i]);
 		comma = ",";
 	}
 	text_lit(out, "}");

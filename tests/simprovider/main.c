@@ -56,9 +56,10 @@ init(struct sim *sim, const struct options *options, struct err *err)
 	    ledger_init(&sim->ledger, options->ledger) != 0 ||
 	    keep_init(&sim->keep, (size_t)options->keep) != 0)
 		return err_set(err, "out of memory");
-	struct script *script = options->script != NULL
-	    ? script_load(options->script, err)
-	    : script_parse((struct str){ script_builtin, strlen(script_builtin) }, err);
+	struct script *script =
+	    options->script != NULL
+		? script_load(options->script, err)
+		: script_parse((struct str){ script_builtin, strlen(script_builtin) }, err);
 
 	if (script == NULL)
 		return -1;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #define TABLE_SIZE (NAMES_LIMIT * 2)
-#define OTHER      1
+#define OTHER	   1
 
 static uint32_t
 hash(struct str name)
@@ -41,8 +41,9 @@ names_init(struct names *names)
 	names->table = calloc(TABLE_SIZE, sizeof(*names->table));
 	if (names->items == NULL || names->table == NULL)
 		return -1;
-	return append(names, (struct str){ "", 0 }) != 0 ? -1
-	                                                 : append(names, (struct str){ "(other)", 7 });
+	return append(names, (struct str){ "", 0 }) != 0
+		   ? -1
+		   : append(names, (struct str){ "(other)", 7 });
 }
 
 void

@@ -9,8 +9,8 @@
 #define NAMES_LIMIT 4096
 
 struct names {
-	struct str *items;     /* item 0 is "", item 1 is "(other)" */
-	uint16_t *table;       /* of hashes; 0: free */
+	struct str *items; /* item 0 is "", item 1 is "(other)" */
+	uint16_t *table;   /* of hashes; 0: free */
 	uint16_t count;
 };
 

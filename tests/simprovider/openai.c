@@ -75,8 +75,8 @@ model_object(struct str name, struct text *out)
 {
 	text_lit(out, "{\"id\":\"");
 	text_span(out, name);
-	text_lit(out, "\",\"object\":\"model\",\"created\":" KIND_CREATED
-	              ",\"owned_by\":\"simprovider\"}");
+	text_lit(out,
+	    "\",\"object\":\"model\",\"created\":" KIND_CREATED ",\"owned_by\":\"simprovider\"}");
 }
 
 void
@@ -131,7 +131,8 @@ vector_base64(struct dice dice, uint64_t dimensions, struct text *out)
 	for (uint64_t i = 0; i < dimensions; i += 3) {
 		float numbers[3];
 		size_t n = dimensions - i < 3 ? (size_t)(dimensions - i) : 3;
-		char coded[sodium_base64_ENCODED_LEN(sizeof(numbers), sodium_base64_VARIANT_ORIGINAL)];
+		char coded[sodium_base64_ENCODED_LEN(
+		    sizeof(numbers), sodium_base64_VARIANT_ORIGINAL)];
 
 		for (size_t k = 0; k < n; k++)
 			numbers[k] = (float)coordinate_millionths(&dice) / 1e6f;
@@ -148,8 +149,9 @@ openai_embeddings_whole(struct reply *reply, struct text *out)
 	for (size_t i = 0; i < reply->input_count && !reply->no_choices; i++) {
 		struct dice dice = dice_make(reply->inputs[i], 0);
 
-		text_format(out, "%s{\"object\":\"embedding\",\"index\":%zu,\"embedding\":",
-		    i > 0 ? "," : "", i);
+		text_format(out,
+		    "%s{\"object\":\"embedding\",\"index\":%zu,\"embedding\":", i > 0 ? "," : "",
+		    i);
 		if (reply->base64) {
 			text_lit(out, "\"");
 			vector_base64(dice, reply->dimensions, out);
@@ -173,8 +175,10 @@ openai_embeddings_whole(struct reply *reply, struct text *out)
 }
 
 static const struct endpoint endpoints[] = {
-	{ "POST", "/chat/completions", openai_chat_whole, openai_chat_event, error_event, false, false },
-	{ "POST", "/completions", openai_legacy_whole, openai_legacy_event, error_event, false, false },
+	{ "POST", "/chat/completions", openai_chat_whole, openai_chat_event, error_event, false,
+	    false },
+	{ "POST", "/completions", openai_legacy_whole, openai_legacy_event, error_event, false,
+	    false },
 	{ "POST", "/embeddings", openai_embeddings_whole, NULL, NULL, false, false },
 	{ "POST", "/responses", openai_responses_whole, openai_responses_event,
 	    openai_responses_error_event, true, false },

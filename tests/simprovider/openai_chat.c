@@ -203,7 +203,7 @@ chunk(struct reply *reply, enum piece piece, uint64_t index, bool chat, struct t
 			reply->pad_at = text_len(out);
 		}
 		text_str(out, chat ? "},\"logprobs\":null,\"finish_reason\":"
-		                   : "\",\"logprobs\":null,\"finish_reason\":");
+				   : "\",\"logprobs\":null,\"finish_reason\":");
 		if (piece == PIECE_FINISH)
 			finish_member(reply, out);
 		else

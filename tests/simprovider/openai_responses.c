@@ -9,7 +9,8 @@
 static bool
 is_incomplete(const struct reply *reply)
 {
-	return reply->finish_reason.len == 6 && memcmp(reply->finish_reason.bytes, "length", 6) == 0;
+	return reply->finish_reason.len == 6 &&
+	       memcmp(reply->finish_reason.bytes, "length", 6) == 0;
 }
 
 static size_t
@@ -118,19 +119,20 @@ response_object(struct reply *reply, bool whole, struct text *out)
 {
 	bool incomplete = whole && is_incomplete(reply);
 
-	text_format(out, "{\"id\":\"resp_sim%llu\",\"object\":\"response\",\"created_at\":" KIND_CREATED
-	                 ",\"status\":\"%s\",\"error\":null,\"incomplete_details\":%s,\"model\":\"",
+	text_format(out,
+	    "{\"id\":\"resp_sim%llu\",\"object\":\"response\",\"created_at\":" KIND_CREATED
+	    ",\"status\":\"%s\",\"error\":null,\"incomplete_details\":%s,\"model\":\"",
 	    (unsigned long long)reply->id,
 	    incomplete ? "incomplete"
-	        : whole ? "completed"
-	                : "in_progress",
+	    : whole    ? "completed"
+		       : "in_progress",
 	    incomplete ? "{\"reason\":\"max_output_tokens\"}" : "null");
 	text_span(out, reply->model);
 	text_lit(out, "\",\"output\":[");
 	if (whole)
 		output_items(reply, out);
 	text_lit(out, "],\"parallel_tool_calls\":true,\"previous_response_id\":null,"
-	              "\"tool_choice\":\"auto\",\"tools\":[],\"usage\":");
+		      "\"tool_choice\":\"auto\",\"tools\":[],\"usage\":");
 	if (whole && reply->show_usage)
 		usage_object(reply, out);
 	else

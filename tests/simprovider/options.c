@@ -105,7 +105,8 @@ static const struct {
 	int (*read)(struct options *, const char *value);
 	const char *help;
 } table[] = {
-	{ "listen", "ADDR", read_listen, "127.0.0.1:PORT or [::1]:PORT, port 0 for any; repeatable" },
+	{ "listen", "ADDR", read_listen,
+	    "127.0.0.1:PORT or [::1]:PORT, port 0 for any; repeatable" },
 	{ "admin-listen", "ADDR", read_admin, "only /sim/..., served whatever the script says" },
 	{ "script", "FILE", read_script, "how each model behaves; default: all answer quickly" },
 	{ "kind", "KIND", read_kind, "openai (default)" },
@@ -165,9 +166,8 @@ answer(int option)
 static enum options_result
 refuse(int option, struct err *err)
 {
-	const char *hint = table[option].read == read_kind
-	    ? " (only \"openai\" is served so far)"
-	    : "";
+	const char *hint =
+	    table[option].read == read_kind ? " (only \"openai\" is served so far)" : "";
 
 	err_set(err, "--%s: \"%s\" is not understood%s", table[option].name, optarg, hint);
 	return OPTIONS_BAD;
@@ -179,8 +179,8 @@ options_read(int argc, char **argv, struct options *options, struct err *err)
 	struct option longs[OPTION_FAULTS + 2];
 	int option;
 
-	*options = (struct options){ .kind = &kind_openai, .seed = 1, .ledger = 2000000,
-		.ready_fd = -1 };
+	*options =
+	    (struct options){ .kind = &kind_openai, .seed = 1, .ledger = 2000000, .ready_fd = -1 };
 	fill_long_options(longs);
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, ":", longs, NULL)) != -1) {

@@ -9,16 +9,17 @@
 
 struct problem {
 	uint64_t status;
-	/* Inside of JSON strings. `message` may hold "{model}". bytes NULL: the usual for `status`. */
+	/* Inside of JSON strings. `message` may hold "{model}". bytes NULL: the usual for `status`.
+	 */
 	struct str code, type, message, param;
-	struct str headers;          /* whole lines with CRLF */
-	struct str body;             /* instead of the usual error body, if bytes is not NULL */
-	struct str retry_after;      /* value of the header; bytes NULL: none */
+	struct str headers;	     /* whole lines with CRLF */
+	struct str body;	     /* instead of the usual error body, if bytes is not NULL */
+	struct str retry_after;	     /* value of the header; bytes NULL: none */
 	double retry_after_body_s;   /* member of the error object; 0: none */
 	uint64_t retry_after_ms;     /* header retry-after-ms; 0: none */
 	uint64_t retry_after_date_s; /* header retry-after as a date so far ahead; 0: none */
-	bool array;                  /* the error object stands in an array of one */
-	bool is_event;               /* `body` is an event of a stream, sent as it is */
+	bool array;		     /* the error object stands in an array of one */
+	bool is_event;		     /* `body` is an event of a stream, sent as it is */
 };
 
 /* What the status says by itself; code.bytes is NULL where OpenAI has none. */

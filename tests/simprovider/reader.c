@@ -165,7 +165,7 @@ read_request_line(const uint8_t *bytes, struct span line, struct request *r)
 	r->target = take_word(bytes, &line, ' ');
 	r->http10 = same_word(bytes, line, "HTTP/1.0");
 	return r->method.len > 0 && r->target.len > 0 && bytes[r->target.at] == '/' &&
-	    line.len == 8 && strncasecmp((const char *)bytes + line.at, "HTTP/1.", 7) == 0;
+	       line.len == 8 && strncasecmp((const char *)bytes + line.at, "HTTP/1.", 7) == 0;
 }
 
 /* The length of the head with its empty line, 0 while it is not all there. */
@@ -214,9 +214,9 @@ chunk_size(const uint8_t *bytes, struct span line, size_t *size)
 
 	for (; i < line.len && i < 9; i++) {
 		uint8_t c = bytes[line.at + i];
-		int digit = c >= '0' && c <= '9' ? c - '0'
-		    : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
-		                                         : -1;
+		int digit = c >= '0' && c <= '9'		 ? c - '0'
+			    : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
+								 : -1;
 
 		if (digit < 0)
 			break;
@@ -233,7 +233,8 @@ join_chunks(struct request *r, uint8_t *bytes, size_t n)
 	size_t at = r->head_bytes, to = r->head_bytes, size, next;
 	struct span line;
 
-	while (take_line(bytes, n, at, &line, &next) && chunk_size(bytes, line, &size) && size > 0) {
+	while (
+	    take_line(bytes, n, at, &line, &next) && chunk_size(bytes, line, &size) && size > 0) {
 		memmove(bytes + to, bytes + next, size);
 		to += size;
 		take_line(bytes, n, next + size, &line, &at);

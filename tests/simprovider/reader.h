@@ -24,17 +24,17 @@ struct request {
 	struct span method, target;
 	struct span keys[KEY_HEADERS]; /* len 0: not there */
 	struct span request_id;
-	struct span body;    /* decoded, when done */
-	size_t head_bytes;   /* with the empty line */
-	size_t wire_bytes;   /* of the whole request, when done */
+	struct span body;  /* decoded, when done */
+	size_t head_bytes; /* with the empty line */
+	size_t wire_bytes; /* of the whole request, when done */
 	uint64_t content_length;
 	bool has_length, chunked, http10, keep_alive, close, expects;
 };
 
 struct reader {
 	struct request request;
-	size_t scanned;   /* no end of the head before here */
-	size_t chunk_at;  /* where the next chunk's size begins */
+	size_t scanned;	 /* no end of the head before here */
+	size_t chunk_at; /* where the next chunk's size begins */
 	bool have_head;
 };
 

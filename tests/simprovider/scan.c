@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The body scanner of simprovider. Strings are skipped by memchr, so that large prompts cost little.
- * A cursor never passes its end; `at` == `end` means that the text ran out.
+ * The body scanner of simprovider. Strings are skipped by memchr, so that large prompts cost
+ * little. A cursor never passes its end; `at` == `end` means that the text ran out.
  */
 #include "tests/simprovider/scan.h"
 
@@ -14,7 +14,8 @@ struct cursor {
 static void
 skip_space(struct cursor *c)
 {
-	while (c->at < c->end && (*c->at == ' ' || *c->at == '\n' || *c->at == '\r' || *c->at == '\t'))
+	while (
+	    c->at < c->end && (*c->at == ' ' || *c->at == '\n' || *c->at == '\r' || *c->at == '\t'))
 		c->at++;
 }
 

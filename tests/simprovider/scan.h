@@ -11,9 +11,9 @@
 #include "tests/simprovider/text.h"
 
 struct ask {
-	struct str model;     /* between its quotes, escapes as they are; bytes NULL: none */
-	struct str input;     /* the value of `input`, for embeddings */
-	uint32_t dimensions;  /* 0: not said */
+	struct str model;    /* between its quotes, escapes as they are; bytes NULL: none */
+	struct str input;    /* the value of `input`, for embeddings */
+	uint32_t dimensions; /* 0: not said */
 	bool stream, include_usage, tools, base64;
 };
 

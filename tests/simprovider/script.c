@@ -171,7 +171,8 @@ script_match(struct behaviour *b, struct str body, struct str request_id)
 	for (size_t i = 0; i < b->rule_count; i++) {
 		struct rule *rule = &b->rules[i];
 
-		if (contains(body, rule->body_contains) && contains(request_id, rule->request_id_contains))
+		if (contains(body, rule->body_contains) &&
+		    contains(request_id, rule->request_id_contains))
 			return &rule->behaviour;
 	}
 	return b;

@@ -81,7 +81,7 @@ struct script {
 	double accept_probability;
 	struct behaviour *behaviours;
 	size_t count;
-	struct behaviour *any;       /* "*", or NULL */
+	struct behaviour *any;	     /* "*", or NULL */
 	struct behaviour *catalogue; /* of GET /models, or NULL */
 };
 

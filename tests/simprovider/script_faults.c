@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
-#define MAX_MS        86400000.0
+#define MAX_MS	      86400000.0
 #define MAX_COUNT     9007199254740992.0
 #define COMMON_KEYS   "kind probability skip count reused only latency_ms"
 
@@ -28,9 +28,15 @@ read_latency(struct reading *r, const cJSON *json, const struct field *field, vo
 	return field_dist(r, json, field, &fault->latency_ms);
 }
 
-#define AT(member)       offsetof(struct fault, member)
-#define COUNT(name, max) { #name, field_u64, AT(name), 0, max, NULL }
-#define TEXT(name, function, member) { name, function, AT(member), 0, 0, NULL }
+#define AT(member) offsetof(struct fault, member)
+#define COUNT(name, max)                                 \
+	{                                                \
+#name, field_u64, AT(name), 0, max, NULL \
+	}
+#define TEXT(name, function, member)                   \
+	{                                              \
+		name, function, AT(member), 0, 0, NULL \
+	}
 
 static const struct field fault_fields[] = {
 	{ "kind", read_elsewhere, 0, 0, 0, NULL },
@@ -151,7 +157,8 @@ read_fault(struct reading *r, const cJSON *json, struct fault *fault)
 	    cJSON_IsString(name) ? fault_kind_find(name->valuestring) : NULL;
 
 	if (kind == NULL)
-		return err_set(r->err, "%s.kind: expected a kind of fault (see --list-faults)", r->path);
+		return err_set(
+		    r->err, "%s.kind: expected a kind of fault (see --list-faults)", r->path);
 	set_defaults(fault, kind);
 	if (check_keys(r, json, kind) != 0 ||
 	    fields_read(r, json, fault_fields, LENGTH(fault_fields), fault) != 0 ||

@@ -5,9 +5,9 @@
  */
 #include "tests/simprovider/script_fields.h"
 
-#define LENGTH(array)    (sizeof(array) / sizeof((array)[0]))
-#define MAX_MS           86400000.0
-#define MAX_COUNT        9007199254740992.0
+#define LENGTH(array)	 (sizeof(array) / sizeof((array)[0]))
+#define MAX_MS		 86400000.0
+#define MAX_COUNT	 9007199254740992.0
 #define DEFAULT_TOOL_CUT 3
 
 static struct str default_arguments[] = {
@@ -231,12 +231,27 @@ leave_for_later(struct reading *r, const cJSON *json, const struct field *field,
 	return cJSON_IsArray(json) ? 0 : fields_refuse(r, "a list of rules");
 }
 
-#define AT(member)            offsetof(struct behaviour, member)
-#define TIME(name)            { #name, field_dist, AT(name), 0, MAX_MS, NULL }
-#define COUNT(name, max)      { #name, field_u64, AT(name), 0, max, NULL }
-#define BOOL(name)            { #name, field_bool, AT(name), 0, 0, NULL }
-#define WORD(name, words)     { #name, field_word, AT(name), 0, 0, words }
-#define OTHER(name, function) { #name, function, AT(name), 0, 0, NULL }
+#define AT(member) offsetof(struct behaviour, member)
+#define TIME(name)                                           \
+	{                                                    \
+#name, field_dist, AT(name), 0, MAX_MS, NULL \
+	}
+#define COUNT(name, max)                                 \
+	{                                                \
+#name, field_u64, AT(name), 0, max, NULL \
+	}
+#define BOOL(name)                                      \
+	{                                               \
+#name, field_bool, AT(name), 0, 0, NULL \
+	}
+#define WORD(name, words)                                \
+	{                                                \
+#name, field_word, AT(name), 0, 0, words \
+	}
+#define OTHER(name, function)                         \
+	{                                             \
+#name, function, AT(name), 0, 0, NULL \
+	}
 
 static const struct field behaviour_fields[] = {
 	BOOL(listed),
@@ -273,7 +288,8 @@ read_rule_behaviour(struct reading *r, const cJSON *json, const struct field *fi
 
 static const struct field rule_fields[] = {
 	{ "body_contains", field_raw, offsetof(struct rule, body_contains), 0, 0, NULL },
-	{ "request_id_contains", field_raw, offsetof(struct rule, request_id_contains), 0, 0, NULL },
+	{ "request_id_contains", field_raw, offsetof(struct rule, request_id_contains), 0, 0,
+	    NULL },
 	{ "faults", read_faults, offsetof(struct rule, behaviour), 0, 0, NULL },
 	{ "behaviour", read_rule_behaviour, offsetof(struct rule, behaviour), 0, 0, NULL },
 };

@@ -19,7 +19,7 @@
 #include "tests/simprovider/conn.h"
 
 #define ACCEPTS_PER_TURN 64
-#define BACKLOG          4096
+#define BACKLOG		 4096
 /* How long accepting rests when there are no descriptors left. */
 #define REST_US (20 * US_PER_MS)
 
@@ -40,7 +40,8 @@ draw_accept(struct sim *sim)
 {
 	struct dice dice = dice_make(~sim->seed, sim->accepted++);
 
-	return dice_unit(&dice) < sim->script->accept_probability ? sim->script->accept : ACCEPT_SERVE;
+	return dice_unit(&dice) < sim->script->accept_probability ? sim->script->accept
+								  : ACCEPT_SERVE;
 }
 
 static void
@@ -223,7 +224,7 @@ int
 server_use_script(struct sim *sim, struct script *script, struct err *err)
 {
 	bool shuts_out = script->accept == ACCEPT_REFUSE ||
-	    (script->accept != ACCEPT_SERVE && script->accept_probability >= 1.0);
+			 (script->accept != ACCEPT_SERVE && script->accept_probability >= 1.0);
 
 	if (shuts_out && sim->options->admin_listen == NULL)
 		return err_set(err, "accept: needs --admin-listen, or nobody could undo it");
@@ -250,8 +251,8 @@ print_address(const struct listener *l)
 {
 	char host[128];
 
-	if (getnameinfo((const struct sockaddr *)&l->address, l->address_len, host, sizeof(host), NULL,
-		0, NI_NUMERICHOST) != 0)
+	if (getnameinfo((const struct sockaddr *)&l->address, l->address_len, host, sizeof(host),
+		NULL, 0, NI_NUMERICHOST) != 0)
 		return;
 	bool six = l->address.ss_family == AF_INET6;
 

@@ -27,9 +27,9 @@ struct sim {
 	struct ledger ledger;
 	struct keep keep;
 	struct listener *listeners;
-	struct conn *conns;     /* open */
+	struct conn *conns;	/* open */
 	struct conn *graveyard; /* closed in this turn of the loop, freed at its end */
-	uint8_t *scratch;       /* where bytes are received */
-	struct text page;       /* where answers are made */
+	uint8_t *scratch;	/* where bytes are received */
+	struct text page;	/* where answers are made */
 	uint64_t seed, accepted;
 };

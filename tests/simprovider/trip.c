@@ -36,7 +36,7 @@ trip_reached(const struct attempt *a)
 	case POINT_ROLE: return a->stage > STAGE_ROLE;
 	case POINT_CHUNK:
 		return a->stage >= STAGE_FINISH ||
-		    (a->stage > STAGE_ROLE && a->entry.chunks >= after);
+		       (a->stage > STAGE_ROLE && a->entry.chunks >= after);
 	case POINT_FINISH: return a->stage >= STAGE_FINISH;
 	case POINT_END: return a->stage >= STAGE_DONE;
 	}

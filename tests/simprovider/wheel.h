@@ -22,8 +22,8 @@ struct wheel {
 	struct event *tick;
 	struct timer *slots[WHEEL_SLOTS];
 	uint64_t used[WHEEL_SLOTS / 64]; /* one bit for each slot that may hold a timer */
-	uint64_t done_ms;                /* every slot up to here has been looked at */
-	uint64_t armed_ms;               /* when the libevent timer is due; 0: not armed */
+	uint64_t done_ms;		 /* every slot up to here has been looked at */
+	uint64_t armed_ms;		 /* when the libevent timer is due; 0: not armed */
 	bool turning;
 };
 

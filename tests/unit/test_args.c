@@ -23,7 +23,7 @@ void suite_args(void);
 static int
 parse(char *line, struct args *args, struct err *e)
 {
-	char *argv[WORDS + 1] = { "grayctl" }, *rest = line;
+	char program[] = "grayctl", *argv[WORDS + 1] = { program }, *rest = line;
 	int argc = 1;
 
 	for (char *word; argc < WORDS && (word = strsep(&rest, " ")) != NULL;)
@@ -100,7 +100,8 @@ test_lines(void)
 				   (result == 0 || strstr(e.msg, lines[i].error) != NULL);
 
 		if (!as_expected)
-			fprintf(stderr, "grayctl %s: %d, verb %u, %s\n", lines[i].line, result, args.verb, e.msg);
+			fprintf(stderr, "grayctl %s: %d, verb %u, %s\n", lines[i].line, result,
+			    args.verb, e.msg);
 		CU_ASSERT_TRUE(as_expected);
 		free(line);
 	}
@@ -146,7 +147,8 @@ test_json_is_known_early(void)
 static void
 test_default_socket(void)
 {
-	char *argv[] = { "grayctl", "status", NULL };
+	char program[] = "grayctl", verb[] = "status";
+	char *argv[] = { program, verb, NULL };
 	struct args args;
 	struct err e;
 
@@ -159,10 +161,10 @@ test_default_socket(void)
 static void
 test_waiting(void)
 {
-#define RELEASE(state, stage, set, published)                                                      \
-	"{\"state\":\"" state "\",\"stage\":" #stage ",\"set_percent\":" #set                      \
+#define RELEASE(state, stage, set, published)                                 \
+	"{\"state\":\"" state "\",\"stage\":" #stage ",\"set_percent\":" #set \
 	",\"published_percent\":" #published "}"
-#define STATUS(healthy, ...)                                                                       \
+#define STATUS(healthy, ...) \
 	"{\"ok\":true,\"grayd\":{\"healthy\":" healthy "},\"releases\":{" __VA_ARGS__ "}}"
 	static const struct {
 		const char *condition, *status;
@@ -173,21 +175,30 @@ test_waiting(void)
 		{ "stage=30", STATUS("true", "\"a\":" RELEASE("step", 10, 10, 10)), WAIT_NOT_YET },
 		{ "stage=30", STATUS("true", "\"a\":" RELEASE("hold", 10, 10, 10)), WAIT_ON_HOLD },
 		{ "stage=30", STATUS("true", "\"a\":" RELEASE("hold", 30, 30, 30)), WAIT_MET },
-		{ "stage=30", STATUS("true", "\"a\":" RELEASE("rolled_back", 0, 0, 0)), WAIT_ROLLED_BACK },
-		{ "share=12.5", STATUS("true", "\"a\":" RELEASE("step", 13, 12.5, 12.5)), WAIT_MET },
-		{ "share=12.5", STATUS("true", "\"a\":" RELEASE("step", 13, 12.5, 12.4)), WAIT_NOT_YET },
+		{ "stage=30", STATUS("true", "\"a\":" RELEASE("rolled_back", 0, 0, 0)),
+		    WAIT_ROLLED_BACK },
+		{ "share=12.5", STATUS("true", "\"a\":" RELEASE("step", 13, 12.5, 12.5)),
+		    WAIT_MET },
+		{ "share=12.5", STATUS("true", "\"a\":" RELEASE("step", 13, 12.5, 12.4)),
+		    WAIT_NOT_YET },
 		{ "share=0", STATUS("true", "\"a\":" RELEASE("rolled_back", 0, 0, 0)), WAIT_MET },
-		{ "state=rolled_back", STATUS("true", "\"a\":" RELEASE("rolled_back", 0, 0, 0)), WAIT_MET },
+		{ "state=rolled_back", STATUS("true", "\"a\":" RELEASE("rolled_back", 0, 0, 0)),
+		    WAIT_MET },
 		{ "state=rolled_back", STATUS("true", "\"a\":" RELEASE("rolled_back", 0, 0, 5)),
 		    WAIT_ROLLED_BACK },
-		{ "state=done", STATUS("true", "\"a\":" RELEASE("bake", 100, 100, 100)), WAIT_NOT_YET },
+		{ "state=done", STATUS("true", "\"a\":" RELEASE("bake", 100, 100, 100)),
+		    WAIT_NOT_YET },
 		{ "healthy", STATUS("true", "\"a\":" RELEASE("step", 10, 10, 10)), WAIT_MET },
 		{ "healthy", STATUS("false", "\"a\":" RELEASE("step", 10, 10, 10)), WAIT_NOT_YET },
 		{ "healthy", STATUS("true", "\"a\":" RELEASE("hold", 10, 10, 10)), WAIT_ON_HOLD },
-		{ "stage=30", STATUS("true", "\"a\":" RELEASE("step", 30, 30, 30) ",\"b\":" RELEASE(
-		      "step", 10, 10, 10)), WAIT_NOT_YET },
-		{ "stage=30", STATUS("true", "\"a\":" RELEASE("step", 10, 10, 10) ",\"b\":" RELEASE(
-		      "rolled_back", 0, 0, 0)), WAIT_ROLLED_BACK },
+		{ "stage=30",
+		    STATUS("true",
+			"\"a\":" RELEASE("step", 30, 30, 30) ",\"b\":" RELEASE("step", 10, 10, 10)),
+		    WAIT_NOT_YET },
+		{ "stage=30",
+		    STATUS("true", "\"a\":" RELEASE("step", 10, 10, 10) ",\"b\":" RELEASE(
+				       "rolled_back", 0, 0, 0)),
+		    WAIT_ROLLED_BACK },
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {

@@ -46,7 +46,8 @@ static const struct {
 	{ "{\"v\":1,\"cmd\":\"status\",\"args\":{\"release\":\"a\"},\"id\":\"x-1\"}", NULL },
 	{ "{\"v\":1,\"cmd\":\"stage\",\"args\":{\"release\":\"a\",\"percent\":30}}", NULL },
 	{ "{\"v\":1,\"cmd\":\"weight\",\"args\":{\"release\":\"a\",\"percent\":0.01}}", NULL },
-	{ "{\"v\":1,\"cmd\":\"rollback\",\"args\":{\"all\":true,\"reason\":\"wegen \\u00dc\"}}", NULL },
+	{ "{\"v\":1,\"cmd\":\"rollback\",\"args\":{\"all\":true,\"reason\":\"wegen \\u00dc\"}}",
+	    NULL },
 	{ "{\"v\":1,\"cmd\":\"rollback\",\"args\":{\"all\":false,\"release\":\"a\"}}", NULL },
 	{ "{\"v\":1,\"cmd\":\"errors\",\"args\":{\"limit\":50}}", NULL },
 
@@ -67,8 +68,10 @@ static const struct {
 	{ "{\"v\":1,\"cmd\":\"status\",\"CMD\":\"stop\"}", "unknown member \"CMD\"" },
 	{ "{\"v\":1,\"cmd\":\"status\",\"cmd\":\"stop\"}", "cmd: given twice" },
 	{ "{\"v\":1,\"cmd\":\"status\",\"args\":[]}", "args: expected an object" },
-	{ "{\"v\":1,\"cmd\":\"status\",\"args\":{\"x\":1}}", "args.x: status has no such argument" },
-	{ "{\"v\":1,\"cmd\":\"status\",\"args\":{\"wait\":\"healthy\"}}", "args.wait: status has no" },
+	{ "{\"v\":1,\"cmd\":\"status\",\"args\":{\"x\":1}}",
+	    "args.x: status has no such argument" },
+	{ "{\"v\":1,\"cmd\":\"status\",\"args\":{\"wait\":\"healthy\"}}",
+	    "args.wait: status has no" },
 	{ "{\"v\":1,\"cmd\":\"status\",\"args\":{\"percent\":1}}", "args.percent: status has no" },
 	{ "{\"v\":1,\"cmd\":\"status\",\"args\":{\"release\":\"a\",\"release\":\"b\"}}",
 	    "args.release: given twice" },
@@ -79,14 +82,18 @@ static const struct {
 	{ "{\"v\":1,\"cmd\":\"status\",\"args\":{\"release\":\"\\u009b2J\"}}", "printable" },
 	{ "{\"v\":1,\"cmd\":\"stage\",\"args\":{\"release\":\"a\"}}", "stage: percent is missing" },
 	{ "{\"v\":1,\"cmd\":\"stage\",\"args\":{\"percent\":1}}", "stage: release is missing" },
-	{ "{\"v\":1,\"cmd\":\"weight\",\"args\":{\"release\":\"a\",\"percent\":12.345}}", "two decimals" },
-	{ "{\"v\":1,\"cmd\":\"weight\",\"args\":{\"release\":\"a\",\"percent\":100.01}}", "out of bounds" },
+	{ "{\"v\":1,\"cmd\":\"weight\",\"args\":{\"release\":\"a\",\"percent\":12.345}}",
+	    "two decimals" },
+	{ "{\"v\":1,\"cmd\":\"weight\",\"args\":{\"release\":\"a\",\"percent\":100.01}}",
+	    "out of bounds" },
 	{ "{\"v\":1,\"cmd\":\"weight\",\"args\":{\"release\":\"a\",\"percent\":-1}}", "percent" },
 	{ "{\"v\":1,\"cmd\":\"weight\",\"args\":{\"release\":\"a\",\"percent\":1e1}}", "percent" },
-	{ "{\"v\":1,\"cmd\":\"weight\",\"args\":{\"release\":\"a\",\"percent\":\"10\"}}", "a number" },
+	{ "{\"v\":1,\"cmd\":\"weight\",\"args\":{\"release\":\"a\",\"percent\":\"10\"}}",
+	    "a number" },
 	{ "{\"v\":1,\"cmd\":\"errors\",\"args\":{\"limit\":51}}", "not within 1 to 50" },
 	{ "{\"v\":1,\"cmd\":\"errors\",\"args\":{\"limit\":2.5}}", "whole number" },
-	{ "{\"v\":1,\"cmd\":\"stage\",\"args\":{\"release\":\"a\",\"percent\":1,\"if_revision\":0}}",
+	{ "{\"v\":1,\"cmd\":\"stage\",\"args\":{\"release\":\"a\",\"percent\":1,\"if_revision\":0}"
+	  "}",
 	    "if_revision" },
 	{ "{\"v\":1,\"cmd\":\"rollback\"}", "rollback: release is missing" },
 	{ "{\"v\":1,\"cmd\":\"rollback\",\"args\":{\"all\":1}}", "true or false" },
@@ -142,8 +149,10 @@ test_percents_travel(void)
 		char text[16], *line;
 
 		snprintf(text, sizeof(text), "%u.%02u", bp / 100, bp % 100);
-		CU_ASSERT_EQUAL(param_parse(PARAM_PERCENT, text, &sent.values[PARAM_PERCENT], NULL), 0);
-		CU_ASSERT_EQUAL(param_parse(PARAM_RELEASE, "r", &sent.values[PARAM_RELEASE], NULL), 0);
+		CU_ASSERT_EQUAL(
+		    param_parse(PARAM_PERCENT, text, &sent.values[PARAM_PERCENT], NULL), 0);
+		CU_ASSERT_EQUAL(
+		    param_parse(PARAM_RELEASE, "r", &sent.values[PARAM_RELEASE], NULL), 0);
 		line = ctlproto_encode(&sent);
 		CU_ASSERT_PTR_NOT_NULL_FATAL(line);
 		CU_ASSERT_EQUAL_FATAL(decode(line, strlen(line), &got, NULL), 0);
@@ -160,8 +169,12 @@ static void
 test_verbs_travel(void)
 {
 	static const char *const samples[TYPE_COUNT] = { [TYPE_NAME] = "gpt-4.1",
-		[TYPE_TEXT] = "\"why\" \\ not: \xc3\x9c", [TYPE_FLAG] = "", [TYPE_PERCENT] = "33.33",
-		[TYPE_INTEGER] = "17", [TYPE_SECONDS] = "2.5", [TYPE_CONDITION] = "healthy" };
+		[TYPE_TEXT] = "\"why\" \\ not: \xc3\x9c",
+		[TYPE_FLAG] = "",
+		[TYPE_PERCENT] = "33.33",
+		[TYPE_INTEGER] = "17",
+		[TYPE_SECONDS] = "2.5",
+		[TYPE_CONDITION] = "healthy" };
 
 	for (unsigned v = 0; v < VERB_COUNT; v++) {
 		struct ctl_request sent = { .verb = (enum verb)v, .id = "id-1" }, got;
@@ -171,8 +184,10 @@ test_verbs_travel(void)
 			continue;
 		for (unsigned p = 0; p < PARAM_COUNT; p++)
 			if (verb_role((enum verb)v, (enum param)p) != ROLE_END && p != PARAM_ALL)
-				CU_ASSERT_EQUAL(param_parse((enum param)p, samples[param_info((enum param)p)->type],
-				                    &sent.values[p], NULL), 0);
+				CU_ASSERT_EQUAL(param_parse((enum param)p,
+						    samples[param_info((enum param)p)->type],
+						    &sent.values[p], NULL),
+				    0);
 		line = ctlproto_encode(&sent);
 		CU_ASSERT_PTR_NOT_NULL_FATAL(line);
 		CU_ASSERT_EQUAL_FATAL(decode(line, strlen(line), &got, NULL), 0);
@@ -182,7 +197,8 @@ test_verbs_travel(void)
 			bool wire = param_info((enum param)p)->where == WHERE_WIRE;
 
 			CU_ASSERT_EQUAL(got.values[p].given, sent.values[p].given && wire);
-			CU_ASSERT_EQUAL(got.values[p].number, got.values[p].given ? sent.values[p].number : 0);
+			CU_ASSERT_EQUAL(
+			    got.values[p].number, got.values[p].given ? sent.values[p].number : 0);
 			if (got.values[p].text != NULL)
 				CU_ASSERT_STRING_EQUAL(got.values[p].text, sent.values[p].text);
 		}
@@ -243,7 +259,8 @@ test_answers(void)
 
 	for (size_t i = 0; i < COUNT(answers); i++) {
 		struct err e;
-		cJSON *answer = ctlproto_answer_decode(answers[i].line, strlen(answers[i].line), &e);
+		cJSON *answer =
+		    ctlproto_answer_decode(answers[i].line, strlen(answers[i].line), &e);
 
 		CU_ASSERT_EQUAL(answer != NULL, answers[i].good);
 		cJSON_Delete(answer);
@@ -332,8 +349,10 @@ test_table_is_sound(void)
 			bool word = a->role == ROLE_NEED || a->role == ROLE_MAY;
 
 			CU_ASSERT_EQUAL(param_find(info->name), a->param);
-			CU_ASSERT(word || (info->letter != 0 && strchr("jshV", info->letter) == NULL));
-			CU_ASSERT(!word || a == params || a[-1].role == ROLE_NEED || a[-1].role == ROLE_MAY);
+			CU_ASSERT(
+			    word || (info->letter != 0 && strchr("jshV", info->letter) == NULL));
+			CU_ASSERT(!word || a == params || a[-1].role == ROLE_NEED ||
+				  a[-1].role == ROLE_MAY);
 			for (const struct verb_param *b = params; b != a; b++) {
 				CU_ASSERT_NOT_EQUAL(a->param, b->param);
 				CU_ASSERT(word || info->letter != param_info(b->param)->letter);

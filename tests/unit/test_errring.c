@@ -39,10 +39,10 @@ is_note_of(const struct error_note *got, uint64_t number)
 {
 	struct error_note want = note_of(number);
 
-	return strcmp(got->request_id, want.request_id) == 0 && strcmp(got->model, want.model) == 0 &&
-	       strcmp(got->code, want.code) == 0 && strcmp(got->message, want.message) == 0 &&
-	       got->status == want.status && got->arm == want.arm && got->outcome == want.outcome &&
-	       got->attempt == want.attempt;
+	return strcmp(got->request_id, want.request_id) == 0 &&
+	       strcmp(got->model, want.model) == 0 && strcmp(got->code, want.code) == 0 &&
+	       strcmp(got->message, want.message) == 0 && got->status == want.status &&
+	       got->arm == want.arm && got->outcome == want.outcome && got->attempt == want.attempt;
 }
 
 static void
@@ -162,8 +162,8 @@ test_fold(void)
 static void
 test_killed_writer(void)
 {
-	struct errring *ring = mmap(
-	    NULL, sizeof(*ring), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct errring *ring =
+	    mmap(NULL, sizeof(*ring), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	static struct error_list list;
 	unsigned seen = 0;
 
@@ -193,7 +193,8 @@ test_killed_writer(void)
 		/* At most the one entry that was being written is missing. */
 		list.n = 0;
 		errring_collect(ring, &list);
-		CU_ASSERT(list.n + 1 >= (ring->written < ERRORS_KEPT ? ring->written : ERRORS_KEPT));
+		CU_ASSERT(
+		    list.n + 1 >= (ring->written < ERRORS_KEPT ? ring->written : ERRORS_KEPT));
 	}
 	CU_ASSERT(seen > KILLS);
 	munmap(ring, sizeof(*ring));

@@ -163,7 +163,8 @@ test_levels(void)
 	unlink(path);
 }
 
-/* ---- files --------------------------------------------------------------------------------------- */
+/* ---- files
+ * --------------------------------------------------------------------------------------- */
 
 static off_t
 size_of(const char *path)
@@ -219,7 +220,8 @@ test_cannot_open(void)
 	log_close();
 }
 
-/* ---- a log that does not take lines --------------------------------------------------------------- */
+/* ---- a log that does not take lines
+ * --------------------------------------------------------------- */
 
 struct tally {
 	unsigned whole;
@@ -248,8 +250,8 @@ put_lines(int from, int n)
 {
 	for (int i = from; i < from + n; i++) {
 		char line[600];
-		int len = snprintf(line, sizeof(line), "{\"n\":%d,\"pad\":\"%0*d\"}\n", i,
-		    100 + i * 37 % 400, 0);
+		int len = snprintf(
+		    line, sizeof(line), "{\"n\":%d,\"pad\":\"%0*d\"}\n", i, 100 + i * 37 % 400, 0);
 
 		log_line(line, (size_t)len);
 		if (log_due(clock_mono_us()))
@@ -387,7 +389,8 @@ test_too_long_a_line(void)
 	close(fd);
 }
 
-/* ---- several processes ---------------------------------------------------------------------------- */
+/* ---- several processes
+ * ---------------------------------------------------------------------------- */
 
 static void
 count_writer(const cJSON *line, void *arg)

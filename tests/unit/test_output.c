@@ -59,20 +59,22 @@ expect(const char *what, const char *is, const char *should)
 	CU_ASSERT_STRING_EQUAL(is, should);
 }
 
-#define STABLE                                                                                     \
-	"{\"model\":\"old\",\"provider\":\"one\",\"requests\":8120,\"errors\":3,\"fallbacks\":0,"   \
+#define STABLE                                                                                    \
+	"{\"model\":\"old\",\"provider\":\"one\",\"requests\":8120,\"errors\":3,\"fallbacks\":0," \
 	"\"in_flight\":4}"
 #define CANDIDATE                                                                                  \
-	"{\"model\":\"new\",\"provider\":\"two\",\"requests\":3449,\"errors\":0,\"fallbacks\":17,"  \
+	"{\"model\":\"new\",\"provider\":\"two\",\"requests\":3449,\"errors\":0,\"fallbacks\":17," \
 	"\"in_flight\":2}"
-#define RELEASE                                                                                    \
-	"\"chat\":{\"release\":\"chat\",\"state\":\"rolled_back\",\"stage\":0,\"set_percent\":0,"   \
-	"\"published_percent\":12.5,\"measured_percent\":null,\"revision\":7,"                      \
-	"\"state_text\":\"all to stable\",\"changed\":\"2026-11-23T13:09:09.000Z\",\"arms\":{"       \
+#define RELEASE                                                                                   \
+	"\"chat\":{\"release\":\"chat\",\"state\":\"rolled_back\",\"stage\":0,\"set_percent\":0," \
+	"\"published_percent\":12.5,\"measured_percent\":null,\"revision\":7,"                    \
+	"\"state_text\":\"all to stable\",\"changed\":\"2026-11-23T13:09:09.000Z\",\"arms\":{"    \
 	"\"stable\":" STABLE ",\"candidate\":" CANDIDATE "}}"
-#define GRAYD                                                                                      \
-	"\"grayd\":{\"version\":\"1.2\",\"pid\":42,\"uptime_s\":125,\"listen\":[\"127.0.0.1:8080\"," \
-	"\"unix:/x\"],\"workers\":{\"configured\":2,\"ready\":1,\"acknowledged\":1,\"draining\":1,"  \
+#define GRAYD                                                                                 \
+	"\"grayd\":{\"version\":\"1.2\",\"pid\":42,\"uptime_s\":125,\"listen\":[\"127.0.0.1:" \
+	"8080\","                                                                             \
+	"\"unix:/"                                                                            \
+	"x\"],\"workers\":{\"configured\":2,\"ready\":1,\"acknowledged\":1,\"draining\":1,"   \
 	"\"restarts\":3},\"stopping\":false,\"healthy\":false}"
 #define NOW "\"ok\":true,\"now\":\"2026-11-23T13:11:09.000Z\""
 
@@ -148,11 +150,16 @@ static void
 test_stats_side_by_side(void)
 {
 	static const char answer[] =
-	    "{" NOW ",\"since\":\"2026-11-23T13:10:09.000Z\",\"grayd\":{\"started\":9,\"rejected\":1,"
-	    "\"lost\":0},\"releases\":{\"chat\":{\"release\":\"chat\",\"state\":\"step\",\"set_percent\":10,"
-	    "\"published_percent\":10,\"measured_percent\":9.5,\"revision\":3,\"arms\":{\"stable\":{"
-	    "\"model\":\"old\",\"requests\":7,\"outcomes\":{\"ok\":7},\"cost_usd\":0.25,\"latency_ms\":{"
-	    "\"p50\":0.5,\"p95\":5.25,\"p99\":1250}},\"candidate\":{\"model\":\"new\",\"requests\":2,"
+	    "{" NOW
+	    ",\"since\":\"2026-11-23T13:10:09.000Z\",\"grayd\":{\"started\":9,\"rejected\":1,"
+	    "\"lost\":0},\"releases\":{\"chat\":{\"release\":\"chat\",\"state\":\"step\",\"set_"
+	    "percent\":10,"
+	    "\"published_percent\":10,\"measured_percent\":9.5,\"revision\":3,\"arms\":{\"stable\":"
+	    "{"
+	    "\"model\":\"old\",\"requests\":7,\"outcomes\":{\"ok\":7},\"cost_usd\":0.25,\"latency_"
+	    "ms\":{"
+	    "\"p50\":0.5,\"p95\":5.25,\"p99\":1250}},\"candidate\":{\"model\":\"new\",\"requests\":"
+	    "2,"
 	    "\"outcomes\":{\"ok\":1,\"empty\":1}}}}}}";
 	static const char *const rows[] = {
 		"since 13:10:09, 1 min ago: 9 requests, 1 of them rejected, 0 lost\n",
@@ -211,18 +218,20 @@ static void
 test_failures(void)
 {
 	struct args stage = { .verb = VERB_STAGE }, unknown = { .verb = VERB_NONE };
-	struct printed p = print(
-	    &output_text, false, &stage, "{\"ok\":false,\"code\":\"refused\",\"error\":\"no\\u001b[1m\"}");
+	struct printed p = print(&output_text, false, &stage,
+	    "{\"ok\":false,\"code\":\"refused\",\"error\":\"no\\u001b[1m\"}");
 
 	CU_ASSERT_STRING_EQUAL(p.out, "");
 	expect("refused", p.err, "grayctl: no?[1m\n");
 	printed_free(&p);
-	p = print(&output_text, false, &stage, "{\"ok\":false,\"code\":\"usage\",\"error\":\"no\"}");
+	p = print(
+	    &output_text, false, &stage, "{\"ok\":false,\"code\":\"usage\",\"error\":\"no\"}");
 	expect("usage", p.err,
 	    "grayctl: no\nusage: grayctl stage RELEASE PCT [--reason TEXT] [--if-revision N] "
 	    "[--timeout S]\n");
 	printed_free(&p);
-	p = print(&output_text, false, &unknown, "{\"ok\":false,\"code\":\"usage\",\"error\":\"no\"}");
+	p = print(
+	    &output_text, false, &unknown, "{\"ok\":false,\"code\":\"usage\",\"error\":\"no\"}");
 	CU_ASSERT_PTR_NOT_NULL(strstr(p.err, "`grayctl help` lists the verbs"));
 	printed_free(&p);
 }
@@ -233,10 +242,14 @@ test_odd_answers(void)
 {
 	static const char *const odd[] = {
 		"{\"ok\":true}",
-		"{\"ok\":true,\"grayd\":7,\"releases\":[1,null,{\"arms\":[1,{}]}],\"workers\":{\"a\":1}}",
-		"{\"ok\":true,\"now\":\"x\",\"releases\":{\"a\":{\"changed\":\"\",\"arms\":{\"stable\":null,"
-		"\"candidate\":{\"outcomes\":{\"a\":\"b\"},\"latency_ms\":3}},\"errors\":[1,{\"time\":5}],"
-		"\"fallback_reasons\":{\"a\":{}},\"failed_attempts\":[]}},\"workers\":[null,{\"index\":\"a\"}]}",
+		"{\"ok\":true,\"grayd\":7,\"releases\":[1,null,{\"arms\":[1,{}]}],\"workers\":{"
+		"\"a\":1}}",
+		"{\"ok\":true,\"now\":\"x\",\"releases\":{\"a\":{\"changed\":\"\",\"arms\":{"
+		"\"stable\":null,"
+		"\"candidate\":{\"outcomes\":{\"a\":\"b\"},\"latency_ms\":3}},\"errors\":[1,{"
+		"\"time\":5}],"
+		"\"fallback_reasons\":{\"a\":{}},\"failed_attempts\":[]}},\"workers\":[null,{"
+		"\"index\":\"a\"}]}",
 	};
 
 	for (unsigned v = 0; v < VERB_COUNT; v++)
@@ -265,7 +278,8 @@ test_words(void)
 	char words[WORDS_BYTES];
 
 	for (size_t i = 0; i < COUNT(durations); i++)
-		CU_ASSERT_STRING_EQUAL(words_seconds(words, durations[i].seconds), durations[i].words);
+		CU_ASSERT_STRING_EQUAL(
+		    words_seconds(words, durations[i].seconds), durations[i].words);
 	CU_ASSERT_STRING_EQUAL(words_us(words, 84), "84 us");
 	CU_ASSERT_STRING_EQUAL(words_us(words, 1234), "1.23 ms");
 	CU_ASSERT_STRING_EQUAL(words_us(words, 2500000), "2.5 s");

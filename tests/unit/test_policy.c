@@ -156,7 +156,8 @@ test_foreign_memory(void)
 	close_store(&s, &r);
 }
 
-/* ---- kills ------------------------------------------------------------------------------------- */
+/* ---- kills -------------------------------------------------------------------------------------
+ */
 
 static void
 write_for_ever(struct policy_store *s)
@@ -221,12 +222,14 @@ test_killed_writer(void)
 	close_store(&s, &r);
 }
 
-/* ---- the seal ---------------------------------------------------------------------------------- */
+/* ---- the seal ----------------------------------------------------------------------------------
+ */
 
 static bool
 map_refused(int fd)
 {
-	void *p = mmap(NULL, sizeof(struct policy_region), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *p =
+	    mmap(NULL, sizeof(struct policy_region), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	return p == MAP_FAILED && errno == EPERM;
 }
@@ -247,7 +250,8 @@ write_refused(int fd)
 static bool
 resize_refused(int fd)
 {
-	return ftruncate(fd, 0) != 0 && errno == EPERM && ftruncate(fd, 1 << 24) != 0 && errno == EPERM;
+	return ftruncate(fd, 0) != 0 && errno == EPERM && ftruncate(fd, 1 << 24) != 0 &&
+	       errno == EPERM;
 }
 
 static bool

@@ -48,8 +48,8 @@ static uint64_t
 requests(const char *name, enum arm arm, uint64_t revision)
 {
 	slots_sum_release(&slots, name, revision, &totals);
-	CU_ASSERT_EQUAL(totals.arms[arm].finished[OUTCOME_OK],
-	    totals.arms[arm].counters[COUNTER_REQUESTS]);
+	CU_ASSERT_EQUAL(
+	    totals.arms[arm].finished[OUTCOME_OK], totals.arms[arm].counters[COUNTER_REQUESTS]);
 	CU_ASSERT_EQUAL(
 	    totals.arms[arm].latency_us.count, totals.arms[arm].counters[COUNTER_REQUESTS]);
 	return totals.arms[arm].counters[COUNTER_REQUESTS];
@@ -190,7 +190,8 @@ test_errors(void)
 	slots_destroy(&slots);
 }
 
-/* ---- a worker that writes what it likes ---------------------------------------------------------- */
+/* ---- a worker that writes what it likes
+ * ---------------------------------------------------------- */
 
 static void
 lie_count(struct slot *slot)
@@ -238,8 +239,8 @@ lie_in_flight(struct slot *slot)
 static void
 test_lies_are_left_out(void)
 {
-	static void (*const lies[])(struct slot *) = { lie_count, lie_finished, lie_huge, lie_bucket,
-		lie_name, lie_stranger, lie_in_flight };
+	static void (*const lies[])(struct slot *) = { lie_count, lie_finished, lie_huge,
+		lie_bucket, lie_name, lie_stranger, lie_in_flight };
 
 	open_slots();
 	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
@@ -302,7 +303,8 @@ test_random_bytes(void)
 	slots_destroy(&slots);
 }
 
-/* ---- memory ------------------------------------------------------------------------------------- */
+/* ---- memory -------------------------------------------------------------------------------------
+ */
 
 static int
 child_maps_its_own(void)

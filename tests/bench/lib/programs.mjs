@@ -38,7 +38,7 @@ export function findPrograms(root, grayd) {
   return {
     loadgen: build('loadgen'),
     simprovider: build('simprovider'),
-    grayd: grayd ?? build('grayd'),
+    grayd: grayd ? firstOf(grayd) : build('grayd'),
     grayctl: grayd ? firstOf(path.join(path.dirname(grayd), 'grayctl')) : build('grayctl'),
     taskset: find('taskset'),
     nginx: find('nginx'),

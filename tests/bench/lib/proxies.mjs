@@ -114,7 +114,7 @@ function nginx(name, lua, needs, says) {
     needs,
     says,
     config: (c, programs) => nginxConfig(c, programs, lua),
-    command: (c, programs) => [programs.nginx, '-c', c.config, '-p', c.folder],
+    command: (c, programs) => [programs.nginx, '-c', c.config, '-e', `${c.folder}/error.log`],
   };
 }
 

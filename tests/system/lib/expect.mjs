@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT
+// What the tests of the data plane share: a provider and a grayd in front of it, requests as a
+// client sends them (through node's http, over a bare socket, by loadgen), and the three ledgers
+// that must agree: what clients saw, what the provider saw, what grayd counted.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { readFileSync, readdirSync } from "node:fs";
+import http from "node:http";
+import net from "node:net";
+import { join } from "node:path";
+import { build, startGrayd, until } from "./grayd.mjs";
+import { startSim } from "./sim.mjs";
+
+// Sanitizers slow everything down; what a test waits for may take longer then.
+export const slow = build.includes("address");
+export const long = Boolean(process.env.GRAYD_LONG);
+export const patient = (ms) => (slow ? ms * 5 : ms);
+
+export const CHAT = "/v1/chat/completions";
+// No socket listens there; connecting is refused at once.
+export const NOBODY_LISTENS = "http://127.0.0.1:1/v1";
+
+export const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
+export const portOf = (url) => Number(new URL(url).port);
+
+// A simprovider and a grayd in front of it. `script` is of the provider; `config` is added to
+// grayd's, whose provider "sim" is there already. `share`: of each candidate, in percent.
+export async function startPair({ script, config, share = 100, sim: simOptions = {}, env } = {}) {
+	const sim = await startSim({ script, ...simOptions });
+	const pair = { sim, extra: [] };
+	try {
+		pair.grayd = await startGrayd({
+			config: { ...config, providers: { sim: { base_url: `${sim.url}/v1` }, ...config.providers } },
+			env,
+		});
+	} catch (error) {
+		await sim.stop();
+		throw error;
+	}
+	for (const [name, release] of Object.entries(config.releases)) {
+		if (release.candidate && share > 0) await setShare(pair.grayd, name, share);
+	}
+	pair.stop = async () => {
+		await stopClean(pair.grayd);
+		const end = await sim.stop();
+		assert.equal(end.code, 0, end.stderr);
+		assert.equal(end.stderr, "");
+	};
+	return pair;
+}
+
+export async function setShare(grayd, release, percent) {
+	const { code, stderr } = await grayd.ctl(["weight", release, percent]);
+	assert.equal(code, 0, stderr);
+}
+
+// Stops a grayd that must have nothing to complain about: every request begun was ended, no
+// process died, no sanitizer spoke.
+export async function stopClean(grayd) {
+	const { grayd: overall } = (await grayd.ctl(["-j", "stats"])).json ?? {};
+	const end = await grayd.stop();
+	assert.doesNotMatch(grayd.stderr(), /Sanitizer|runtime error|assert/i);
+	assert.deepEqual(end, { code: 0, signal: null }, grayd.stderr());
+	assert.ok(overall, "grayd answered grayctl until the end");
+	assert.equal(overall.lost, 0);
+	assert.equal(overall.restarts, 0);
+	assert.equal(overall.bad_policy, 0);
+	assert.equal(overall.insane_slots, 0);
+}
+
+// ---- clients --------------------------------------------------------------------------------
+
+// An exchange on a connection of its own: { status, headers, bytes, text, json, complete }.
+// `complete`: the answer ended as HTTP says it must.
+export function post(base, body, { path = CHAT, headers = {}, method = "POST" } = {}) {
+	const payload = body === undefined || typeof body === "string" || Buffer.isBuffer(body)
+		? body : JSON.stringify(body);
+	return new Promise((resolve, reject) => {
+		const req = http.request(base + path, { method, headers, agent: false }, (res) => {
+			const parts = [];
+			const done = () => {
+				const bytes = Buffer.concat(parts);
+				const text = bytes.toString();
+				let json;
+				try {
+					json = JSON.parse(text);
+				} catch {
+					json = undefined;
+				}
+				resolve({ status: res.statusCode, headers: res.headers, bytes, text, json, complete: res.complete });
+			};
+			res.on("data", (part) => parts.push(part));
+			res.on("error", () => {});
+			res.on("close", done);
+		});
+		req.on("error", reject);
+		req.end(payload);
+	});
+}
+
+export const message = (model, more = {}) =>
+	({ model, messages: [{ role: "user", content: "hello" }], ...more });
+export const streamed = (model, more = {}) =>
+	message(model, { stream: true, stream_options: { include_usage: true }, ...more });
+
+// The text of a whole answer or of a stream, whichever it is.
+export function contentOf(answer) {
+	if (answer.json) return answer.json.choices[0].message.content;
+	return eventsOf(answer.text).filter((event) => event !== "[DONE]")
+		.map((event) => JSON.parse(event).choices?.[0]?.delta?.content ?? "").join("");
+}
+
+// The data of each event of a stream.
+export function eventsOf(text) {
+	return text.split(/\r\n\r\n|\n\n|\r\r/).filter(Boolean).map((event) =>
+		event.split(/\r\n|\n|\r/).filter((line) => line.startsWith("data:"))
+			.map((line) => line.slice(5).replace(/^ /, "")).join("\n")).filter(Boolean);
+}
+
+// The head of a request as text, for bare sockets.
+export function requestText(body, { path = CHAT, headers = {} } = {}) {
+	const payload = typeof body === "string" ? body : JSON.stringify(body);
+	const lines = Object.entries({ host: "localhost", "content-length": Buffer.byteLength(payload), ...headers })
+		.map(([name, value]) => `${name}: ${value}\r\n`);
+	return `POST ${path} HTTP/1.1\r\n${lines.join("")}\r\n${payload}`;
+}
+
+// Sends text over a bare socket and collects what comes until the other side ends it, or until
+// `stop(text)` holds: { text, end: "fin" | "reset" | "us" }.
+export function wire(url, text, { stop, seconds = 30 } = {}) {
+	return new Promise((resolve, reject) => {
+		const socket = net.connect(portOf(url), "127.0.0.1");
+		const parts = [];
+		const timer = setTimeout(() => {
+			socket.destroy();
+			reject(new Error(`the exchange does not end; so far: ${Buffer.concat(parts)}`));
+		}, seconds * 1000);
+		const finish = (end) => {
+			clearTimeout(timer);
+			socket.destroy();
+			resolve({ end, text: Buffer.concat(parts).toString("latin1") });
+		};
+		socket.on("data", (part) => {
+			parts.push(part);
+			if (stop?.(Buffer.concat(parts).toString("latin1"))) finish("us");
+		});
+		socket.on("end", () => finish("fin"));
+		socket.on("error", (error) => finish(error.code === "ECONNRESET" ? "reset" : error.code));
+		socket.on("connect", () => socket.write(text));
+	});
+}
+
+// Runs loadgen: { summary, lines }, lines being its log, one object a request.
+export function loadgen(grayd, args, { log = false } = {}) {
+	const file = join(grayd.dir, `load-${process.pid}-${Math.random().toString(36).slice(2)}.ndjson`);
+	const all = ["--url", grayd.url, ...args.map(String), "--json", ...(log ? ["--log", file] : [])];
+	return new Promise((resolve, reject) => {
+		execFile(join(build, "loadgen"), all, { maxBuffer: 64 << 20 }, (error, stdout, stderr) => {
+			if (error) return reject(new Error(`loadgen ${all.join(" ")}: ${error.message}\n${stderr}`));
+			const lines = log ? readFileSync(file, "utf8").trimEnd().split("\n").map((line) => JSON.parse(line)) : [];
+			resolve({ summary: JSON.parse(stdout), lines });
+		});
+	});
+}
+
+// ---- counts ---------------------------------------------------------------------------------
+
+export async function stats(grayd, release) {
+	const { json, stderr } = await grayd.ctl(["-j", "stats", ...(release ? [release] : [])]);
+	assert.ok(json?.ok, stderr);
+	return json;
+}
+
+// Waits until grayd has nothing under way, and returns its stats.
+export function quiet(grayd) {
+	return until("the end of all requests", async () => {
+		const now = await stats(grayd);
+		const arms = Object.values(now.releases).flatMap((release) => Object.values(release.arms)).filter(Boolean);
+		return now.grayd.started === now.grayd.finished && arms.every((arm) => arm.in_flight === 0) && now;
+	}, patient(5000) / 1000);
+}
+
+// What grayd counted as sent is what the provider saw, model by model.
+export async function assertLedger(sim, grayd, release) {
+	const now = await quiet(grayd);
+	await sim.settled();
+	const { models } = await sim.summary();
+	for (const arm of Object.values(now.releases[release].arms)) {
+		assert.equal(arm.sent, models[arm.name]?.attempts ?? 0, `sent to ${arm.name} = its ledger`);
+	}
+	return now.releases[release];
+}
+
+export const attemptsOf = async (sim, requestId) =>
+	(await sim.ledger()).filter((attempt) => attempt.request_id === requestId);
+
+// ---- processes ------------------------------------------------------------------------------
+
+export async function workersOf(grayd) {
+	const { json } = await grayd.ctl(["-j", "workers"]);
+	return json.workers.filter((worker) => worker.role === "worker");
+}
+
+export const descriptorsOf = (pid) => readdirSync(`/proc/${pid}/fd`).length;
+
+export function residentKb(pid) {
+	return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]);
+}
