@@ -64,8 +64,7 @@ extern const struct kind kind_provider_ref, kind_model_ref, kind_release_refs;
 /* config_special.c */
 extern const struct kind kind_sticky, kind_hash, kind_price, kind_price_amount, kind_api_key;
 
-/* ---- config_reader.c: where we are, what is wrong ---------------------------------------------
- */
+/* ---- config_reader.c: where we are, what is wrong -------------------------------------------- */
 
 /* Extends the path; returns the length to give to reader_leave(). */
 size_t reader_enter(struct reader *r, const char *key);
@@ -91,8 +90,7 @@ void nearest_try(struct nearest *n, const char *known);
 /* `; did you mean "best"?`, or "" when nothing is near, in `out`, which is returned. */
 char *nearest_hint(const struct nearest *n, char out[192]);
 
-/* ---- config_objects.c: the walk over the tables ------------------------------------------------
- */
+/* ---- config_objects.c: the walk over the tables ---------------------------------------------- */
 
 /* Defaults, then what is given, then the object's own checks. */
 int object_read(struct reader *r, const struct object *o, void *base, const cJSON *v);
@@ -126,8 +124,7 @@ count_in(const struct field *f, const void *base)
 	return *(const unsigned *)(const void *)((const char *)base + f->count_offset);
 }
 
-/* ---- config_check.c: what strings must look like: NULL, or what was expected --------------------
- */
+/* ---- config_check.c: what strings must look like: NULL, or what was expected ----------------- */
 
 const char *check_name(const char *text);
 const char *check_plain(const char *text); /* no control bytes */
@@ -147,8 +144,7 @@ int finish_model(struct reader *r, void *base, const cJSON *given);
 int finish_release(struct reader *r, void *base, const cJSON *given);
 int finish_root(struct reader *r, void *base, const cJSON *given);
 
-/* ---- config_supported.c ------------------------------------------------------------------------
- */
+/* ---- config_supported.c ---------------------------------------------------------------------- */
 
 /* Refuses what is a good config but has no implementation yet. */
 int config_check_supported(struct reader *r, const struct config *c, const cJSON *root) MUST_CHECK;

@@ -49,8 +49,7 @@ const char *const log_level_names[LOG_LEVEL_COUNT] = {
 	[LOG_DEBUG] = "debug",
 };
 
-/* ---- opening -----------------------------------------------------------------------------------
- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 /* An open file of our own on what `fd` is, without waiting in it; -1 when that is not to be had. */
 static int
@@ -179,8 +178,7 @@ log_close(void)
 	state.path = NULL;
 }
 
-/* ---- writing -----------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 /* How much of what waits goes into one write: but for files whole lines of at most PIPE_BUF bytes
  * together, which are taken whole or not at all and no other writer can come between. */
@@ -296,8 +294,7 @@ log_flush(void)
 	}
 }
 
-/* ---- events ------------------------------------------------------------------------------------
- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 /* Adds a printable text to a line; returns the line's length. */
 static size_t

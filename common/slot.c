@@ -138,8 +138,7 @@ slot_map_own(int fd, unsigned index, struct err *e)
 	return NULL;
 }
 
-/* ---- is it sane? ------------------------------------------------------------------------------
- */
+/* ---- is it sane? ----------------------------------------------------------------------------- */
 
 static bool
 all_below(const _Atomic uint64_t *figures, size_t n)
@@ -215,8 +214,7 @@ slot_sane(const struct slots *s, unsigned index)
 	return true;
 }
 
-/* ---- folding what a dead worker leaves ---------------------------------------------------------
- */
+/* ---- folding what a dead worker leaves ------------------------------------------------------- */
 
 static void
 fold_figures(_Atomic uint64_t *into, const _Atomic uint64_t *from, size_t n)
@@ -294,8 +292,7 @@ slot_retire(struct slots *s, unsigned index)
 	return sane;
 }
 
-/* ---- sums -------------------------------------------------------------------------------------
- */
+/* ---- sums ------------------------------------------------------------------------------------ */
 
 /* What a slot says of a release, and where; NULL: nothing, or nothing sane. Slot 0 is ours. */
 static const struct slot_release *

@@ -51,8 +51,7 @@ slot_window_begin(struct slot_release *r, uint64_t revision)
 	atomic_store_explicit(&r->window_revision, revision, memory_order_release);
 }
 
-/* ---- sums, for status, stats and metrics ------------------------------------------------------
- */
+/* ---- sums, for status, stats and metrics ----------------------------------------------------- */
 
 struct arm_totals {
 	uint64_t counters[COUNTER_COUNT];

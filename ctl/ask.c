@@ -99,8 +99,7 @@ ask_once(const struct args *args, const struct output *output, const struct scre
 	return exits;
 }
 
-/* ---- waiting -----------------------------------------------------------------------------------
- */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 struct waiting {
 	const struct args *args;
@@ -200,8 +199,7 @@ ask_until(const struct args *args, const struct output *output, const struct scr
 	return exits;
 }
 
-/* ---- watching ----------------------------------------------------------------------------------
- */
+/* ---- watching -------------------------------------------------------------------------------- */
 
 enum exits
 ask_forever(const struct args *args, const struct output *output, const struct screen *screen)

@@ -30,11 +30,9 @@ struct output {
 
 extern const struct output output_text, output_json;
 
-/* ---- text_show.c, for output_text --------------------------------------------------------------
- */
+/* ---- text_show.c, for output_text ------------------------------------------------------------ */
 output_show_fn text_show_status, text_show_workers;
-/* ---- text_stats.c ------------------------------------------------------------------------------
- */
+/* ---- text_stats.c ---------------------------------------------------------------------------- */
 output_show_fn text_show_stats, text_show_errors;
 
 /* Members of an answer; a missing or wrong one is NULL, "" or 0, so that what an older or newer

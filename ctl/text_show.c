@@ -7,8 +7,7 @@
 #include "ctl/table.h"
 #include "ctl/words.h"
 
-/* ---- status ------------------------------------------------------------------------------------
- */
+/* ---- status ---------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *name, *words;
@@ -149,8 +148,7 @@ text_show_status(const struct screen *screen, const struct args *args, const cJS
 	print_arms(screen, answer);
 }
 
-/* ---- workers -----------------------------------------------------------------------------------
- */
+/* ---- workers --------------------------------------------------------------------------------- */
 
 static void
 put_worker(struct table *t, const cJSON *w, double revision)

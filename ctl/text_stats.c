@@ -7,8 +7,7 @@
 #include "ctl/table.h"
 #include "ctl/words.h"
 
-/* ---- stats: a column for each arm --------------------------------------------------------------
- */
+/* ---- stats: a column for each arm ------------------------------------------------------------ */
 
 #define ARMS 2
 
@@ -176,8 +175,7 @@ text_show_stats(const struct screen *screen, const struct args *args, const cJSO
 	}
 }
 
-/* ---- errors ------------------------------------------------------------------------------------
- */
+/* ---- errors ---------------------------------------------------------------------------------- */
 
 /* "refused 12, empty 5" between two texts; nothing at all where nothing was counted. */
 static void

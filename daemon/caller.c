@@ -17,7 +17,6 @@
 
 #include "common/buf.h"
 #include "common/clock.h"
-#include "common/log.h"
 #include "daemon/cmd.h"
 #include "daemon/master.h"
 
@@ -50,8 +49,7 @@ static void (*const handlers[VERB_COUNT])(struct cmd *cmd) = {
 
 static void caller_next(struct caller *c);
 
-/* ---- a caller's end ----------------------------------------------------------------------------
- */
+/* ---- a caller's end -------------------------------------------------------------------------- */
 
 static void
 cmd_free(struct cmd *cmd)
@@ -95,8 +93,7 @@ callers_say_goodbye(int fd, enum ctl_code code, const char *message)
 	cJSON_Delete(answer);
 }
 
-/* ---- answers -----------------------------------------------------------------------------------
- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static void
 caller_flush(struct caller *c)
@@ -153,45 +150,6 @@ caller_answer(struct caller *c, const cJSON *answer)
 	caller_flush(c);
 }
 
-/* "stage gpt-4.1 30", for the log. */
-static void
-describe(const struct cmd *cmd, char *out, size_t size)
-{
-	const struct verb_info *verb = verb_info(cmd->request.verb);
-	size_t n = (size_t)snprintf(out, size, "%s", verb->name);
-
-	for (const struct verb_param *p = verb->params; p->role != ROLE_END; p++) {
-		const struct command_value *v = &cmd->request.values[p->param];
-		const struct param_info *info = param_info(p->param);
-
-		if (!v->given || p->param == PARAM_REASON || n >= size)
-			continue;
-		if (info->type == TYPE_PERCENT)
-			n += (size_t)snprintf(out + n, size - n, " %g", (double)v->number / 100);
-		else if (info->type == TYPE_INTEGER)
-			n += (size_t)snprintf(out + n, size - n, " %s %llu", info->name,
-			    (unsigned long long)v->number);
-		else
-			n += (size_t)snprintf(out + n, size - n, " %s",
-			    info->type == TYPE_FLAG ? info->name : v->text);
-	}
-}
-
-/* Who changed what and why, and who tried to: one line each. */
-static void
-log_change(const struct cmd *cmd, bool done, const char *result)
-{
-	const struct command_value *reason = &cmd->request.values[PARAM_REASON];
-	char what[256];
-
-	if (verb_info(cmd->request.verb)->right != RIGHT_CHANGE)
-		return;
-	describe(cmd, what, sizeof(what));
-	log_event(done ? LOG_INFO : LOG_WARN, "command", "%s (uid %u, pid %d): %s: %s%s%s",
-	    cmd->actor.name, (unsigned)cmd->actor.uid, (int)cmd->caller->peer.pid, what, result,
-	    reason->given ? "; reason: " : "", reason->given ? reason->text : "");
-}
-
 static void
 finish(struct cmd *cmd, cJSON *answer)
 {
@@ -217,7 +175,7 @@ cmd_answer(struct cmd *cmd, cJSON *answer)
 
 	if (cJSON_IsNumber(revision))
 		snprintf(result, sizeof(result), "done, revision %.0f", revision->valuedouble);
-	log_change(cmd, true, result);
+	cmd_log(cmd, true, result);
 	finish(cmd, answer);
 }
 
@@ -230,12 +188,11 @@ cmd_fail(struct cmd *cmd, enum ctl_code code, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(e.msg, sizeof(e.msg), fmt, ap);
 	va_end(ap);
-	log_change(cmd, false, e.msg);
+	cmd_log(cmd, false, e.msg);
 	finish(cmd, ctlproto_error(code, cmd->request.id, e.msg));
 }
 
-/* ---- commands ----------------------------------------------------------------------------------
- */
+/* ---- commands -------------------------------------------------------------------------------- */
 
 static void
 caller_refuse_line(struct caller *c, const char *message)
@@ -265,6 +222,7 @@ caller_run(struct caller *c, const char *line, size_t n)
 	cmd->master = c->callers->master;
 	cmd->caller = c;
 	cmd->received_us = c->heard_us;
+	cmd->pid = c->peer.pid;
 	cmd->actor.uid = c->peer.uid;
 	snprintf(cmd->actor.name, sizeof(cmd->actor.name), "%s", c->peer.name);
 	c->cmd = cmd;
@@ -408,8 +366,7 @@ on_input(evutil_socket_t fd, short what, void *arg)
 		caller_wait_more(c, first_bytes);
 }
 
-/* ---- all of them -------------------------------------------------------------------------------
- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 void
 callers_init(struct callers *all, struct master *m)

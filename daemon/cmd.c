@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Building the answer to a command; see cmd.h. */
+/* What all commands share: their line in the log and the parts of their answers; see cmd.h. */
 #include "daemon/cmd.h"
 
 #include <assert.h>
@@ -8,7 +8,46 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "daemon/master.h"
+
+/* "stage gpt-4.1 30", for the log. */
+static void
+describe(const struct cmd *cmd, char *out, size_t size)
+{
+	const struct verb_info *verb = verb_info(cmd->request.verb);
+	size_t n = (size_t)snprintf(out, size, "%s", verb->name);
+
+	for (const struct verb_param *p = verb->params; p->role != ROLE_END; p++) {
+		const struct command_value *v = &cmd->request.values[p->param];
+		const struct param_info *info = param_info(p->param);
+
+		if (!v->given || p->param == PARAM_REASON || n >= size)
+			continue;
+		if (info->type == TYPE_PERCENT)
+			n += (size_t)snprintf(out + n, size - n, " %g", (double)v->number / 100);
+		else if (info->type == TYPE_INTEGER)
+			n += (size_t)snprintf(out + n, size - n, " %s %llu", info->name,
+			    (unsigned long long)v->number);
+		else
+			n += (size_t)snprintf(out + n, size - n, " %s",
+			    info->type == TYPE_FLAG ? info->name : v->text);
+	}
+}
+
+void
+cmd_log(const struct cmd *cmd, bool done, const char *result)
+{
+	const struct command_value *reason = &cmd->request.values[PARAM_REASON];
+	char what[256];
+
+	if (verb_info(cmd->request.verb)->right != RIGHT_CHANGE)
+		return;
+	describe(cmd, what, sizeof(what));
+	log_event(done ? LOG_INFO : LOG_WARN, "command", "%s (uid %u, pid %d): %s: %s%s%s",
+	    cmd->actor.name, (unsigned)cmd->actor.uid, (int)cmd->pid, what, result,
+	    reason->given ? "; reason: " : "", reason->given ? reason->text : "");
+}
 
 static cJSON *
 checked(struct cmd *cmd, cJSON *item)

@@ -9,6 +9,7 @@
 #include <cjson/cJSON.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "common/ctlproto.h"
 #include "common/err.h"
@@ -22,6 +23,7 @@ struct cmd {
 	struct caller *caller;
 	struct ctl_request request;
 	struct actor actor;
+	pid_t pid;	      /* the caller's */
 	uint64_t received_us; /* clock_mono_us() when the line was whole */
 	bool no_memory;	      /* a cmd_put_ function had none: the answer is not whole */
 	cJSON *answer;	      /* cmd_change.c: begun at the publish, sent at the receipt */
@@ -33,8 +35,10 @@ struct cmd {
 void cmd_answer(struct cmd *cmd, cJSON *answer);
 void cmd_fail(struct cmd *cmd, enum ctl_code code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-/* ---- building an answer: all take NULL for an object that there was no memory for --------------
- */
+/* Logs a command that changes something, or tried to: who, what, why, and how it ended. */
+void cmd_log(const struct cmd *cmd, bool done, const char *result);
+
+/* ---- building an answer: all take NULL for an object that there was no memory for ------------ */
 
 cJSON *cmd_begin(struct cmd *cmd); /* {"ok":true} */
 cJSON *cmd_put_object(struct cmd *cmd, cJSON *in, const char *name);
@@ -63,8 +67,7 @@ struct config_release;
 typedef void cmd_release_fn(struct cmd *cmd, cJSON *object, const struct config_release *release);
 bool cmd_each_release(struct cmd *cmd, cJSON *answer, cmd_release_fn *each) MUST_CHECK;
 
-/* ---- the verbs ---------------------------------------------------------------------------------
- */
+/* ---- the verbs ------------------------------------------------------------------------------- */
 
 /* cmd_show.c: what runs */
 void cmd_status(struct cmd *cmd);

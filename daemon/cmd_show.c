@@ -10,8 +10,7 @@
 #include "common/clock.h"
 #include "daemon/master.h"
 
-/* ---- status ------------------------------------------------------------------------------------
- */
+/* ---- status ---------------------------------------------------------------------------------- */
 
 struct crew {
 	unsigned configured, alive, ready, draining, acknowledged;
@@ -166,8 +165,7 @@ cmd_status(struct cmd *cmd)
 		cmd_answer(cmd, answer);
 }
 
-/* ---- workers -----------------------------------------------------------------------------------
- */
+/* ---- workers --------------------------------------------------------------------------------- */
 
 static double
 age_ms(uint64_t now_us, uint64_t then_us)

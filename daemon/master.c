@@ -23,8 +23,7 @@
 /* For workers to end by themselves, once drain_ms is over. */
 #define DRAIN_GRACE_US (1 * US_PER_S)
 
-/* ---- signals -----------------------------------------------------------------------------------
- */
+/* ---- signals --------------------------------------------------------------------------------- */
 
 static void
 on_term(struct master *m)
@@ -107,8 +106,7 @@ open_signals(struct master *m, struct err *e)
 	return 0;
 }
 
-/* ---- start -------------------------------------------------------------------------------------
- */
+/* ---- start ----------------------------------------------------------------------------------- */
 
 static int
 make_shared(struct master *m, struct err *e)
@@ -216,8 +214,7 @@ master_run(const struct config *config, struct err *e)
 	return rc == 0 ? 0 : 1;
 }
 
-/* ---- orders ------------------------------------------------------------------------------------
- */
+/* ---- orders ---------------------------------------------------------------------------------- */
 
 static void
 stop_at_once(struct master *m, const char *who)

@@ -49,8 +49,7 @@ supervisor_delay_ms(unsigned failures)
 	return delay < RESPAWN_DELAY_MAX_MS ? delay : RESPAWN_DELAY_MAX_MS;
 }
 
-/* ---- talking -----------------------------------------------------------------------------------
- */
+/* ---- talking --------------------------------------------------------------------------------- */
 
 bool
 supervisor_tell(struct child *c, char message, int pass_fd)
@@ -123,8 +122,7 @@ on_child_message(evutil_socket_t fd, short what, void *arg)
 		transition_check(c->master);
 }
 
-/* ---- starting ----------------------------------------------------------------------------------
- */
+/* ---- starting -------------------------------------------------------------------------------- */
 
 /* Its end of the pair, of which the other one is now c->fd; -1: it cannot be had. */
 static int
@@ -234,8 +232,7 @@ supervisor_start(struct master *m, struct err *e)
 	return 0;
 }
 
-/* ---- ending ------------------------------------------------------------------------------------
- */
+/* ---- ending ---------------------------------------------------------------------------------- */
 
 static void
 log_end(const struct child *c, int status, uint64_t lost, bool sane)
@@ -341,8 +338,7 @@ supervisor_end(struct master *m)
 		event_del(&s->tick);
 }
 
-/* ---- watching ----------------------------------------------------------------------------------
- */
+/* ---- watching -------------------------------------------------------------------------------- */
 
 /* How long a child has been silent, the master's own absence not counted. */
 static uint64_t

@@ -38,8 +38,7 @@ struct plan {
 	    revision; /* that must be acknowledged: the new one, or since when it has been so */
 };
 
-/* ---- is it legal? ------------------------------------------------------------------------------
- */
+/* ---- is it legal? ---------------------------------------------------------------------------- */
 
 static const struct config_release *
 config_of(const struct master *m, const char *name)
@@ -136,8 +135,7 @@ make_plan(const struct master *m, struct plan *p, struct err *e)
 	return code;
 }
 
-/* ---- publish -----------------------------------------------------------------------------------
- */
+/* ---- publish --------------------------------------------------------------------------------- */
 
 static void
 log_change(const struct policy *before, const struct plan *p)
@@ -198,8 +196,7 @@ wake_workers(struct master *m)
 	}
 }
 
-/* ---- acknowledgements ---------------------------------------------------------------------------
- */
+/* ---- acknowledgements ------------------------------------------------------------------------ */
 
 static uint64_t
 acked_revision(const struct master *m, const struct child *c)
@@ -313,8 +310,7 @@ transition_check(struct master *m)
 		finish(m, p);
 }
 
-/* ---- repeated commands --------------------------------------------------------------------------
- */
+/* ---- repeated commands ----------------------------------------------------------------------- */
 
 static const struct remembered_id *
 recall(const struct master *m, const struct change *c)
@@ -358,8 +354,7 @@ id_reused(const struct change *c, struct err *e)
 	return CTL_CONFLICT;
 }
 
-/* ---- the door -----------------------------------------------------------------------------------
- */
+/* ---- the door -------------------------------------------------------------------------------- */
 
 /* Last in line, so that receipts come in the order of the changes. */
 static void

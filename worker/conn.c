@@ -553,6 +553,19 @@ conn_turn_end(struct worker *w)
 }
 
 void
+conn_drain_over(struct worker *w)
+{
+	struct conn *c, *next;
+
+	for (c = LIST_FIRST(&w->conns); c != NULL; c = next) {
+		next = LIST_NEXT(c, link);
+		if (c->state == CONN_BODY && c->request != NULL)
+			request_refuse(c->request, 503, "shutting_down",
+			    "grayd is shutting down and can wait no longer; send the request again");
+	}
+}
+
+void
 conn_drain_all(struct worker *w)
 {
 	struct conn *c, *next;

@@ -76,3 +76,5 @@ void conn_close(struct conn *c);
 void conn_turn_end(struct worker *w);
 /* Closes connections without a request; those with one close after their answer. */
 void conn_drain_all(struct worker *w);
+/* The time to drain is over: requests that have not come whole are answered so. */
+void conn_drain_over(struct worker *w);

@@ -128,6 +128,7 @@ on_drain_over(void *arg)
 	struct worker *w = arg;
 
 	request_abort_all(w);
+	conn_drain_over(w);
 	w->stop = true;
 }
 

@@ -324,8 +324,7 @@ test_files_that_are_none(void)
 	expect_text("endless", e.msg, "/dev/zero: longer than 1048576 bytes");
 }
 
-/* ---- the manual page --------------------------------------------------------------------------
- */
+/* ---- the manual page ------------------------------------------------------------------------- */
 
 #define PAGE_KEYS_MAX 256
 

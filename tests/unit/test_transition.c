@@ -339,8 +339,7 @@ test_forget(void)
 	close_master();
 }
 
-/* ---- workers that do not obey -------------------------------------------------------------------
- */
+/* ---- workers that do not obey ---------------------------------------------------------------- */
 
 static pid_t
 sleeping_child(void)
