@@ -137,12 +137,17 @@ cmd_stats(struct cmd *cmd)
 
 #define ERRORS_SHOWN 20
 
-static const char *
-provider_of(const struct config_release *release, const struct error_note *note)
+/* Workers note what the provider calls the model; people know it by its key in "models" as well. */
+static void
+put_model(struct cmd *cmd, cJSON *object, const struct config_release *release,
+    const struct error_note *note)
 {
 	const struct config_model *model = release->arms[note->arm];
+	bool known = model != NULL && strcmp(note->model, model->name) == 0;
 
-	return model != NULL ? model->provider->name : "";
+	cmd_put_text(cmd, object, "model", known ? model->id : note->model);
+	cmd_put_text(cmd, object, "name", note->model);
+	cmd_put_text(cmd, object, "provider", model != NULL ? model->provider->name : "");
 }
 
 static void
@@ -152,8 +157,7 @@ put_note(struct cmd *cmd, cJSON *object, const struct config_release *release,
 	cmd_put_time(cmd, object, "time", note->wall_us);
 	cmd_put_text(cmd, object, "request_id", note->request_id);
 	cmd_put_text(cmd, object, "arm", arm_names[note->arm]);
-	cmd_put_text(cmd, object, "model", note->model);
-	cmd_put_text(cmd, object, "provider", provider_of(release, note));
+	put_model(cmd, object, release, note);
 	cmd_put_text(cmd, object, "outcome", outcome_name(note->outcome));
 	cmd_put_text(cmd, object, "text", outcome_info(note->outcome)->text);
 	if (note->status != 0)

@@ -92,6 +92,8 @@ void request_pause(struct request *r, bool pause);
 void request_attempt_ended(struct request *r);
 /* The deadlines of the attempt have changed. */
 void request_set_timer(struct request *r);
+/* A wait between two attempts is over: it counts as time of the provider's, not of grayd's. */
+void request_end_backoff(struct request *r);
 
 /* From the worker: a rollback. Candidate attempts of rolled-back releases that have not committed
  * end, and stable is asked at once. */

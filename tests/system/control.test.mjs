@@ -320,6 +320,33 @@ test("status --watch shows it again and again", async () => {
 	}
 });
 
+test("what failed is told, for people and programs", async () => {
+	const grayd = await startGrayd({ config: smallConfig({ attempts: 1 }) });
+	try {
+		await grayd.ctl(["stage", "chat", "100"]);
+		const answer = await fetch(`${grayd.url}/v1/chat/completions`, {
+			method: "POST",
+			headers: { "content-type": "application/json", "x-request-id": "my-request" },
+			body: JSON.stringify({ model: "chat", messages: [{ role: "user", content: "hello" }] }),
+		});
+		assert.equal(answer.status, 502);
+		await answer.text();
+		const { chat } = (await grayd.ctl(["-j", "errors"])).json.releases;
+		assert.deepEqual([chat.fallbacks, chat.fallback_reasons, chat.failed_attempts], [1, { refused: 1 }, { refused: 2 }]);
+		assert.deepEqual(chat.errors.map((e) => [e.request_id, e.arm, e.model, e.provider, e.outcome, e.attempt, e.saved]),
+			[["my-request", "candidate", "new", "nowhere", "refused", 1, false],
+				["my-request", "stable", "old", "nowhere", "refused", 2, false]]);
+		assert.ok(Math.abs(Date.parse(chat.errors[0].time) - Date.now()) < 60000);
+		assert.equal((await grayd.ctl(["-j", "errors", "-n", "1"])).json.releases.chat.errors[0].arm, "stable");
+		assert.match((await grayd.ctl(["errors"])).stdout,
+			/^chat: 1 fallbacks \(refused 1\); failed attempts: refused 2\nTIME .+\n.+ candidate +new +1 +refused +- +no +my-request /);
+		const { candidate, stable } = (await grayd.status()).releases.chat.arms;
+		assert.deepEqual([candidate.requests, candidate.fallbacks, stable.requests], [1, 1, 0]);
+	} finally {
+		await grayd.stop();
+	}
+});
+
 describe("the socket's file", () => {
 	test("its folder is made, its mode lets nobody else in", async () => {
 		const dir = mkdtempSync("/tmp/grayd-test-");

@@ -118,7 +118,7 @@ struct answer {
 #define FINISH(reason) "{\"choices\":[{\"message\":{},\"finish_reason\":" reason "}]}"
 #define OUTPUT(items, status)                                                                      \
 	"{\"object\":\"response\",\"status\":\"" status "\",\"error\":null,\"output\":[" items "]" \
-											       "}"
+	"}"
 #define PART(type, name, value) \
 	"{\"type\":\"message\",\"content\":[{\"type\":\"" type "\",\"" name "\":" value "}]}"
 

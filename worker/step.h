@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The steps of a request, in the order of request.c's list. Each looks at the request and says what
+ * comes next; none but request_advance() calls them.
+ */
+#pragma once
+
+#include "worker/request.h"
+
+enum step_result {
+	STEP_NEXT,
+	STEP_WAIT,	 /* for an event, then the same step once more */
+	STEP_WAIT_NEXT,	 /* for an event, then the next step */
+	STEP_AGAIN,	 /* back to the attempt */
+	STEP_WAIT_AGAIN, /* for an event, then back to the attempt */
+	STEP_END,	 /* an answer is given: finish */
+};
+
+/* step_head.c: while the head is there, and what grayd answers itself */
+enum step_result step_endpoint(struct request *r);
+enum step_result step_identify(struct request *r);
+enum step_result step_body(struct request *r);
+enum step_result step_local(struct request *r);
+
+/* step_route.c: what the body says, and which arm follows from it */
+enum step_result step_chat(struct request *r);
+enum step_result step_route(struct request *r);
+
+/* step_attempt.c: asking, and what follows from the answer */
+enum step_result step_attempt(struct request *r);
+enum step_result step_judge(struct request *r);
+enum step_result step_answer(struct request *r);
+
+/* Answers with an error of the caller's making; STEP_END. What is left of the body is not read. */
+enum step_result step_refuse_as(struct request *r, const struct reply_error *e);
+enum step_result step_refuse(
+    struct request *r, unsigned status, const char *code, const char *message);
+enum step_result step_refuse_model(struct request *r);

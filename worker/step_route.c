@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+/*
+ * From a body to a decision: the few members that matter, the release they name, the sticky key,
+ * and the arm. Every decision is made under the newest policy.
+ */
+#include "worker/step.h"
+
+#include "common/clock.h"
+#include "worker/auth.h"
+#include "worker/tally.h"
+
+static struct live_release *
+find_release(struct request *r)
+{
+	const uint8_t *body = body_bytes(&r->body);
+	uint8_t name[NAME_BYTES];
+	const char *text = (const char *)body + r->chat.model.off;
+	size_t n = r->chat.model.len;
+	const struct config_release *found;
+
+	if (r->chat.model_escaped) {
+		ptrdiff_t len = jscan_unescape(body, r->chat.model, name, sizeof(name));
+
+		if (len < 0)
+			return NULL;
+		text = (const char *)name;
+		n = (size_t)len;
+	}
+	found = config_find_release(r->worker->config, text, n);
+	if (found == NULL || !auth_may_use(r->client, found))
+		return NULL;
+	return &r->worker->releases[found->index];
+}
+
+enum step_result
+step_chat(struct request *r)
+{
+	struct chat_error error;
+	struct reply_error e = { .status = 400, .code = "invalid_request", .retry_after_ms = -1 };
+
+	if (chat_scan(&r->chat, &r->worker->chat_keys, body_bytes(&r->body), r->body.len, &error) <
+	    0) {
+		e.message = error.message;
+		e.param = error.param[0] != '\0' ? error.param : NULL;
+		return step_refuse_as(r, &e);
+	}
+	r->usage_asked = r->chat.usage_asked;
+	r->release = find_release(r);
+	if (r->release == NULL)
+		return step_refuse_model(r);
+	if (upstream_ops(r->release->upstreams[ARM_STABLE])->path(r->endpoint->api) == NULL) {
+		e.code = "unsupported_api";
+		e.message = "the models of this release cannot be asked by this path";
+		r->release = NULL;
+		return step_refuse_as(r, &e);
+	}
+	return STEP_NEXT;
+}
+
+static uint64_t
+hash_body_key(struct request *r, unsigned k)
+{
+	const uint8_t *body = body_bytes(&r->body);
+	struct jspan span = r->chat.keys[k];
+	struct buf *out = &r->worker->text;
+	ptrdiff_t n;
+
+	if (!r->chat.keys_escaped[k])
+		return hash64(&r->release->key, body + span.off, span.len);
+	buf_consume(out, buf_len(out));
+	if (buf_reserve(out, span.len) < 0)
+		return hash64(&r->release->key, body + span.off, span.len);
+	n = jscan_unescape(body, span, buf_bytes(out), span.len);
+	return hash64(&r->release->key, buf_bytes(out), n > 0 ? (size_t)n : 0);
+}
+
+/* The first sticky source that the request has decides. */
+static bool
+find_key(struct request *r, uint64_t *hash)
+{
+	const struct config_release *config = r->release->config;
+
+	for (unsigned i = 0; i < config->n_sticky; i++) {
+		unsigned k = r->release->key_index[i];
+
+		if (config->sticky[i].kind == STICKY_HEADER && r->header_key[k].len > 0) {
+			*hash = hash64(&r->release->key,
+			    buf_bytes(&r->header_keys) + r->header_key[k].off,
+			    r->header_key[k].len);
+			return true;
+		}
+		if (config->sticky[i].kind == STICKY_BODY && r->chat.keys[k].len > 0) {
+			*hash = hash_body_key(r, k);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Vectors of two models do not mix, and a conversation kept by a provider is known to it alone. */
+static bool
+is_stable_only(const struct request *r)
+{
+	const struct config_release *config = r->release->config;
+	const struct config_model *stable = config->arms[ARM_STABLE];
+	const struct config_model *candidate = config->arms[ARM_CANDIDATE];
+
+	if (r->endpoint->api == API_EMBEDDINGS)
+		return config->embeddings == EMBEDDINGS_STABLE;
+	return r->endpoint->api == API_RESPONSES && r->chat.bound && candidate != NULL &&
+	       candidate->provider != stable->provider;
+}
+
+enum step_result
+step_route(struct request *r)
+{
+	struct live_release *release = r->release;
+	const struct policy_release *policy;
+	struct route_input in = {
+		.has_candidate = release->config->arms[ARM_CANDIDATE] != NULL,
+		.stable_only = is_stable_only(r),
+		.pin = r->pin,
+		.may_pin = auth_may_pin(r->client),
+		.random = worker_random(r->worker),
+	};
+
+	worker_look_at_policy(r->worker);
+	policy = release->policy;
+	in.share_bp = policy->share_bp;
+	in.rolled_back = policy->state == STATE_ROLLED_BACK;
+	in.has_key = find_key(r, &in.key_hash);
+	r->decision = route_decide(&in);
+	r->stable_only = in.stable_only;
+	r->arm = r->decision.arm;
+	r->stage_percent = policy->stage_percent;
+	r->revision = policy->revision;
+	r->deadline_us = r->started_us + release->config->deadline_ms * US_PER_MS;
+	r->listed = true;
+	LIST_INSERT_HEAD(&r->worker->requests, r, link);
+	tally_assigned(r);
+	return STEP_NEXT;
+}
