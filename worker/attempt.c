@@ -15,8 +15,9 @@
 #include "worker/retryafter.h"
 #include "worker/tally.h"
 
-#define END_GRACE_US (1 * (uint64_t)US_PER_S) /* for the close of a stream whose end marker came \
-					       */
+#define END_GRACE_US                                                                \
+	(1 * (uint64_t)US_PER_S) /* for the close of a stream whose end marker came \
+				  */
 
 /* ---- what the provider says ------------------------------------------------------------------ */
 
@@ -183,10 +184,26 @@ on_bytes(void *owner, const uint8_t *bytes, size_t n)
 
 /* ---- the outcome ----------------------------------------------------------------------------- */
 
+/* A provider that repeats its key in an error would tell it to the client and to the log. */
+static void
+hide_own_key(struct attempt *a)
+{
+	const struct secret *key = a->model->provider->api_key;
+
+	if (key == NULL || buf_len(&a->bytes) == 0 ||
+	    memmem(buf_bytes(&a->bytes), buf_len(&a->bytes), secret_text(key), secret_len(key)) ==
+		NULL)
+		return;
+	buf_free(&a->bytes);
+	strcpy(a->facts.error_message, "(the provider's message held its key and is not shown)");
+	a->facts.error_code[0] = '\0';
+}
+
 static enum outcome
 judge_error(struct attempt *a)
 {
 	upstream_ops(a->upstream)->read_error(buf_bytes(&a->bytes), buf_len(&a->bytes), &a->facts);
+	hide_own_key(a);
 	return outcome_of_status(a->status, a->facts.no_quota);
 }
 
@@ -224,8 +241,11 @@ judge_whole(struct attempt *a)
 static enum outcome
 judge(struct attempt *a, const struct call_result *result)
 {
-	bool stream_ended = a->stream && a->event_stream && a->facts.ended;
+	bool stream_ended;
 
+	if (a->stream && is_ok(a) && a->event_stream && result->complete)
+		relay_end(a);
+	stream_ended = a->stream && a->event_stream && a->facts.ended;
 	if (a->decided)
 		return a->outcome;
 	if (a->status != 0 && !is_ok(a) && result->phase == CALL_BODY)

@@ -108,7 +108,7 @@ head_fixed(struct head_out *h, const char *name, uint64_t whole, uint64_t fracti
 void
 head_raw(struct head_out *h, const void *lines, size_t n)
 {
-	if (h->n + n + END_BYTES <= sizeof(h->bytes))
+	if (n > 0 && h->n + n + END_BYTES <= sizeof(h->bytes))
 		put(h, lines, n);
 }
 

@@ -42,31 +42,39 @@ note_marks(struct attempt *a, unsigned marks)
 		a->ended_us = now_us;
 }
 
+/* Reads one whole event at the end of what is held; false: the attempt is over. */
+static bool
+take_event(struct attempt *a, const struct sse_event *ev)
+{
+	struct request *r = a->request;
+	unsigned marks;
+
+	if (ev->more_data && ev->raw_len > sizeof(r->worker->scratch))
+		return fail(a, OUTCOME_GARBAGE), false;
+	marks = upstream_ops(a->upstream)
+		    ->read_event(r->endpoint->api, ev, r->worker->scratch, &a->facts);
+	if (marks & EVENT_ERROR)
+		return fail(a, OUTCOME_ERROR_EVENT), false;
+	if (marks & EVENT_GARBAGE)
+		return fail(a, OUTCOME_GARBAGE), false;
+	note_marks(a, marks);
+	if ((marks & EVENT_USAGE_ONLY) && !r->usage_asked)
+		drop_event(a, ev->raw_len);
+	else
+		a->held += ev->raw_len;
+	return true;
+}
+
 /* Reads the whole events that wait in a->bytes; false: the attempt is over. */
 static bool
 read_events(struct attempt *a)
 {
-	struct request *r = a->request;
-	const struct provider_ops *ops = upstream_ops(a->upstream);
 	struct sse_event ev;
 
-	while (!a->facts.ended && sse_next(&a->sse, buf_bytes(&a->bytes) + a->held,
-				      buf_len(&a->bytes) - a->held, &ev)) {
-		unsigned marks;
-
-		if (ev.more_data && ev.raw_len > sizeof(r->worker->scratch))
-			return fail(a, OUTCOME_GARBAGE), false;
-		marks = ops->read_event(r->endpoint->api, &ev, r->worker->scratch, &a->facts);
-		if (marks & EVENT_ERROR)
-			return fail(a, OUTCOME_ERROR_EVENT), false;
-		if (marks & EVENT_GARBAGE)
-			return fail(a, OUTCOME_GARBAGE), false;
-		note_marks(a, marks);
-		if ((marks & EVENT_USAGE_ONLY) && !r->usage_asked)
-			drop_event(a, ev.raw_len);
-		else
-			a->held += ev.raw_len;
-	}
+	while (!a->facts.ended &&
+	       sse_next(&a->sse, buf_bytes(&a->bytes) + a->held, buf_len(&a->bytes) - a->held, &ev))
+		if (!take_event(a, &ev))
+			return false;
 	return true;
 }
 
@@ -88,6 +96,16 @@ commit(struct attempt *a)
 	reply_stream_begin(a->request);
 }
 
+/* Passes on what may be passed on now. */
+static void
+move_on(struct attempt *a)
+{
+	if (!a->committed && (worth_commit(&a->facts) || a->held > RELAY_HELD_MAX))
+		commit(a);
+	if (a->committed)
+		pass_held(a);
+}
+
 bool
 relay_bytes(struct attempt *a, const uint8_t *bytes, size_t n)
 {
@@ -104,9 +122,20 @@ relay_bytes(struct attempt *a, const uint8_t *bytes, size_t n)
 			pass_held(a);
 		return false;
 	}
-	if (!a->committed && (worth_commit(&a->facts) || a->held > RELAY_HELD_MAX))
-		commit(a);
-	if (a->committed)
-		pass_held(a);
+	move_on(a);
 	return true;
+}
+
+void
+relay_end(struct attempt *a)
+{
+	struct sse_event ev;
+
+	if (a->decided || a->facts.ended || buf_len(&a->bytes) == a->held)
+		return;
+	sse_last(&a->sse, buf_bytes(&a->bytes) + a->held, buf_len(&a->bytes) - a->held, &ev);
+	if (take_event(a, &ev))
+		move_on(a);
+	else if (a->outcome == OUTCOME_GARBAGE)
+		fail(a, OUTCOME_INCOMPLETE); /* a piece of an event: the stream was cut */
 }

@@ -12,3 +12,6 @@
 
 /* Takes bytes of an event stream. False: the attempt is over, a->outcome says how. */
 bool relay_bytes(struct attempt *a, const uint8_t *bytes, size_t n);
+/* The stream's bytes have come to an end as its framing promised: reads what is left as an event,
+ * for providers that forget the blank line behind their end marker. */
+void relay_end(struct attempt *a);

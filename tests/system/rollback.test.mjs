@@ -8,7 +8,7 @@ import { checkDrill, drill, manyReleases, tellReceipts } from "./lib/drill.mjs";
 import { patience, sanitized, startPair } from "./lib/load.mjs";
 import { connect, post, requestText } from "./lib/wire.mjs";
 
-const RATE = sanitized ? 300 : 2000;
+const RATE = sanitized ? 800 : 2000;
 const LOAD = { r: RATE, poisson: true, c: 256 };
 
 test("rolled back again and again under load", async (t) => {
@@ -46,7 +46,7 @@ test("requests that wait for the candidate are rescued by stable", async (t) => 
 	});
 
 	for (let i = 0; i < 4; i++) {
-		const load = { ...LOAD, r: sanitized ? 100 : 600, ...(i % 2 === 1 && { stream: true }) };
+		const load = { ...LOAD, r: sanitized ? 300 : 600, ...(i % 2 === 1 && { stream: true }) };
 		const drilled = await drill(pair, { release: `r${i}`, down: ["rollback"], load, some: 200 });
 		const { rescued } = checkDrill(drilled, `r${i}`);
 		const { candidate } = drilled.arms;

@@ -47,6 +47,7 @@ function readChunks(bytes, from, answer) {
 // Connects to "http://HOST:PORT" or "unix:/path". Gives {
 //   socket, send(bytes), error (the last one), closed (the other side has closed)
 //   answers           final answers so far; interim ones are in `interims`
+//   ready             resolves when it is connected (or has failed to be)
 //   expectBodyless()  the next answer is one to HEAD
 //   count(n)          resolves when n answers are there, or nothing more can come
 //   end()             resolves when the other side has closed
@@ -59,7 +60,7 @@ export function connect(url, { allowHalfOpen = false } = {}) {
 	let received = Buffer.alloc(0), bodyless = 0;
 	const waiting = [];
 	const wire = {
-		socket, answers: [], interims: [], closed: false, error: undefined, receivedBytes: 0,
+		socket, ready: new Promise((done) => socket.once("connect", done).once("close", done)), answers: [], interims: [], closed: false, error: undefined, receivedBytes: 0,
 		send: (bytes) => new Promise((sent) => socket.write(bytes, sent)),
 		expectBodyless: () => bodyless++,
 		rest: () => received,
