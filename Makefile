@@ -78,6 +78,13 @@ $(PROGRAMS) $(BIN)/loadgen $(BIN)/unit:
 	$(SAY) "link $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) $(TESTLIBS) -lm
 
+# Fuzz targets, with CC=clang SAN=fuzzer-no-link,address,undefined; tests/fuzz/run does that.
+FUZZ     := $(patsubst tests/fuzz/%.c,$(BIN)/%,$(wildcard tests/fuzz/fuzz_*.c))
+fuzz: $(FUZZ)
+$(FUZZ): $(BIN)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(DAEMON) $(WORKER) $(COMMON)
+	$(SAY) "link $@"
+	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS) -lm
+
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(SAY) "cc   $<"
@@ -142,5 +149,5 @@ help: ## this list
 	@echo
 	@echo "  make CC=clang, make DEBUG=1, make SAN=address,undefined build beside each other"
 
-.PHONY: all run check check-long bench debug lint format install uninstall clean help
+.PHONY: all fuzz run check check-long bench debug lint format install uninstall clean help
 .DELETE_ON_ERROR:

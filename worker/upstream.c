@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/clock.h"
 #include "worker/upstream_sock.h"
@@ -28,7 +29,7 @@ struct call {
 	struct call_order order;
 	enum call_phase phase;
 	enum api url_api; /* that the handle's URL is set to */
-	bool url_set, connected, resent, aborted, bad_head;
+	bool url_set, connected, resent, aborted, bad_head, has_length;
 	uint8_t informational;
 	struct curl_slist id_line, trace_line, expect_line; /* before the provider's own lines */
 	char id_text[REQUEST_ID_BYTES + 16], trace_text[80];
@@ -116,6 +117,19 @@ take_status(struct call *c, unsigned status)
 	return !c->bad_head;
 }
 
+/* A second Content-Length, even the same one again, would make the end of the answer a guess. */
+static bool
+is_second_length(struct call *c, const char *line, size_t n)
+{
+	static const char name[] = "content-length:";
+	bool second = c->has_length;
+
+	if (n < sizeof(name) - 1 || strncasecmp(line, name, sizeof(name) - 1) != 0)
+		return false;
+	c->has_length = true;
+	return second;
+}
+
 static size_t
 on_header(char *line, size_t size, size_t n, void *arg)
 {
@@ -131,6 +145,9 @@ on_header(char *line, size_t size, size_t n, void *arg)
 	if (kept == 0) {
 		c->phase = CALL_BODY;
 		c->order.events->on_head_end(c->order.owner);
+	} else if (is_second_length(c, line, kept)) {
+		c->bad_head = true;
+		return CURL_WRITEFUNC_ERROR;
 	} else {
 		c->order.events->on_header(c->order.owner, line, kept);
 	}
@@ -450,7 +467,7 @@ upstream_begin(struct upstream *u, const struct call_order *order)
 	assert(u->urls[order->api] != NULL && strlen(order->request_id) < REQUEST_ID_BYTES);
 	c->order = *order;
 	c->phase = CALL_CONNECTING;
-	c->connected = c->resent = c->aborted = c->bad_head = false;
+	c->connected = c->resent = c->aborted = c->bad_head = c->has_length = false;
 	c->informational = 0;
 	if (!set_order(c) || curl_multi_add_handle(u->multi, c->easy) != CURLM_OK) {
 		call_free(c);

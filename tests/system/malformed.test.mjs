@@ -5,7 +5,7 @@
 import test from "node:test";
 import { until } from "./lib/grayd.mjs";
 import { settledStats, startPair } from "./lib/load.mjs";
-import { bothEnds, checkCounters, cutAt, inParallel, millisecond, newTally, rows, tryRow, turn,
+import { bothEnds, checkCounters, cutAt, inParallel, millisecond, newTally, rows, tryRow,
 	} from "./lib/malformed.mjs";
 import { post } from "./lib/wire.mjs";
 
@@ -28,9 +28,9 @@ async function run(t, cutsOf, pause, limit) {
 	t.diagnostic(`${tally.connections} connections, ${tally.malformed} refused as malformed`);
 }
 
-test("malformed, whole", (t) => run(t, () => [[]], turn, 32));
+test("malformed, whole", (t) => run(t, () => [[]], millisecond, 32));
 
-test("malformed, byte by byte", (t) => run(t, (bytes) => [bothEnds(bytes)], turn, 32));
+test("malformed, byte by byte", (t) => run(t, (bytes) => [bothEnds(bytes)], millisecond, 128));
 
 test("malformed, split in two", (t) => run(t, ({ length }) =>
 	[Math.ceil(length / 3), Math.ceil(length * 0.7), length - 1].map((at) => [at]), millisecond, 32));

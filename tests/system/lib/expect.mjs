@@ -25,29 +25,46 @@ export const NOBODY_LISTENS = "http://127.0.0.1:1/v1";
 export const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
 export const portOf = (url) => Number(new URL(url).port);
 
+const sims = new Set();
+process.on("exit", () => {
+	for (const sim of sims) sim.child.kill("SIGKILL");
+});
+
+// A simprovider that ends with the test process at the latest, and must end well.
+export async function startProvider(options) {
+	const sim = await startSim(options);
+	sims.add(sim);
+	sim.child.unref();
+	return { ...sim, stop: async () => {
+		sim.child.ref();
+		const end = await sim.stop();
+		sims.delete(sim);
+		assert.equal(end.code, 0, end.stderr);
+		assert.equal(end.stderr, "");
+	} };
+}
+
 // A simprovider and a grayd in front of it. `script` is of the provider; `config` is added to
-// grayd's, whose provider "sim" is there already. `share`: of each candidate, in percent.
-export async function startPair({ script, config, share = 100, sim: simOptions = {}, env } = {}) {
-	const sim = await startSim({ script, ...simOptions });
-	const pair = { sim, extra: [] };
-	try {
-		pair.grayd = await startGrayd({
-			config: { ...config, providers: { sim: { base_url: `${sim.url}/v1` }, ...config.providers } },
-			env,
-		});
-	} catch (error) {
-		await sim.stop();
-		throw error;
-	}
+// grayd's, whose provider "sim" is there already. `share`: of each candidate, in percent. With a
+// test context `t` the two end with that test, otherwise by stop().
+export async function startPair({ t, script, config, share = 100, provider = {}, env } = {}) {
+	const sim = await startProvider({ script, ...provider });
+	const pair = { sim };
+	pair.stop = async () => {
+		try {
+			if (pair.grayd) await stopClean(pair.grayd);
+		} finally {
+			await sim.stop();
+		}
+	};
+	t?.after(pair.stop);
+	pair.grayd = await startGrayd({
+		config: { ...config, providers: { sim: { base_url: `${sim.url}/v1` }, ...config.providers } },
+		env,
+	});
 	for (const [name, release] of Object.entries(config.releases)) {
 		if (release.candidate && share > 0) await setShare(pair.grayd, name, share);
 	}
-	pair.stop = async () => {
-		await stopClean(pair.grayd);
-		const end = await sim.stop();
-		assert.equal(end.code, 0, end.stderr);
-		assert.equal(end.stderr, "");
-	};
 	return pair;
 }
 
@@ -187,7 +204,7 @@ export async function assertLedger(sim, grayd, release) {
 	const now = await quiet(grayd);
 	await sim.settled();
 	const { models } = await sim.summary();
-	for (const arm of Object.values(now.releases[release].arms)) {
+	for (const arm of Object.values(now.releases[release].arms).filter(Boolean)) {
 		assert.equal(arm.sent, models[arm.name]?.attempts ?? 0, `sent to ${arm.name} = its ledger`);
 	}
 	return now.releases[release];
