@@ -119,17 +119,18 @@ take_traceparent(struct request *r)
 	r->traceparent[55] = '\0';
 }
 
-static void
-take_pin(struct request *r)
+bool
+intake_pin(struct request *r)
 {
 	const struct http_header *h = http_head_find(r->head, HTTP_H_X_GRAY_ARM);
 
 	if (h == NULL)
-		return;
+		return true;
 	if (http_span_equals_nocase(h->value, r->head_bytes, "candidate", 9))
 		r->pin = ROUTE_PIN_CANDIDATE;
 	else if (http_span_equals_nocase(h->value, r->head_bytes, "stable", 6))
 		r->pin = ROUTE_PIN_STABLE;
+	return r->pin != ROUTE_PIN_NONE;
 }
 
 int
@@ -139,7 +140,6 @@ intake_headers(struct request *r)
 
 	take_id(r);
 	take_traceparent(r);
-	take_pin(r);
 	for (unsigned i = 0; i < w->n_header_names; i++) {
 		const char *name = w->header_names[i];
 		const struct http_header *h =

@@ -134,8 +134,10 @@ relay_end(struct attempt *a)
 	if (a->decided || a->facts.ended || buf_len(&a->bytes) == a->held)
 		return;
 	sse_last(&a->sse, buf_bytes(&a->bytes) + a->held, buf_len(&a->bytes) - a->held, &ev);
-	if (take_event(a, &ev))
-		move_on(a);
-	else if (a->outcome == OUTCOME_GARBAGE)
-		fail(a, OUTCOME_INCOMPLETE); /* a piece of an event: the stream was cut */
+	if (!take_event(a, &ev)) {
+		if (a->outcome == OUTCOME_GARBAGE)
+			fail(a, OUTCOME_INCOMPLETE); /* a piece of an event */
+	} else if (a->facts.ended) {
+		move_on(a); /* any other event is but the last piece of a stream that was cut */
+	}
 }

@@ -70,6 +70,9 @@ step_identify(struct request *r)
 		return step_refuse(r, 401, "invalid_api_key",
 		    "the API key is missing or not known here; send it as Authorization: Bearer "
 		    "KEY");
+	if (!intake_pin(r))
+		return step_refuse(
+		    r, 400, "invalid_header", "x-gray-arm is either \"stable\" or \"candidate\"");
 	if (r->head->method == HTTP_OPTIONS) {
 		if (r->conn->state == CONN_BODY)
 			conn_stop_reading(r->conn);

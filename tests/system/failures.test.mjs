@@ -19,7 +19,8 @@ const STALL_MS = patient(250);
 
 // One failure of a model: its fault in simprovider's script; `reason`, the outcome it must have
 // ([of a whole answer, of a stream] where they differ; null: that one is no failure); `status` of
-// the error when both models fail so, 502 if left out; `stalls`: timeouts are made short;
+// the error when both models fail so, 502 if left out; `stalls`: timeouts are made short; `only`: 0 or
+// 1, of whole answers or of streams;
 // `passed`: the provider's own answer is the best one to give the client when both say so.
 const status = (code, more = {}) => [{ kind: "status", status: code, ...more }];
 const failures = [
@@ -33,7 +34,7 @@ const failures = [
 		reason: ["answer_timeout", "first_token_timeout"], status: 504, stalls: true },
 	{ name: "stall after a role-only chunk", faults: [{ kind: "stall", at: "role" }],
 		reason: ["answer_timeout", "first_token_timeout"], status: 504, stalls: true },
-	{ name: "comments and never a token", faults: [{ kind: "comments", at: "role", interval_ms: 10 }],
+	{ name: "comments and never a token", faults: [{ kind: "comments", at: "headers", interval_ms: 10 }],
 		reason: ["answer_timeout", "first_token_timeout"], status: 504, stalls: true },
 	{ name: "400", faults: status(400), reason: "bad_request", status: 400, passed: true },
 	{ name: "401 invalid_api_key", faults: status(401), reason: "unauthorized" },
@@ -61,6 +62,9 @@ const failures = [
 	{ name: "cut before the content, cleanly framed", faults: [{ kind: "cut", at: "role", end: "chunk" }],
 		reason: "incomplete" },
 	{ name: "reset inside the body", faults: [{ kind: "reset", at: "body", after: 40 }], reason: "incomplete" },
+	{ name: "cut before the blank line of the first content", faults: [{ kind: "raw", body: [
+		"HTTP/1.1 200 OK", "content-type: text/event-stream", "connection: close", "",
+		'data: {"choices":[{"index":0,"delta":{"content":"half"}}]}'].join("\r\n") }], reason: "incomplete", only: 1 },
 	{ name: "empty content", faults: [{ kind: "empty", variant: "content" }], reason: "empty" },
 	{ name: "no choices", faults: [{ kind: "empty", variant: "choices" }], reason: "empty" },
 	{ name: "an empty body", faults: [{ kind: "empty", variant: "body" }], reason: ["empty", "incomplete"] },
@@ -82,7 +86,7 @@ const failures = [
 
 const shapes = [["a whole answer", 0, message], ["a stream", 1, streamed]];
 const reasonOf = (failure, shape) => (Array.isArray(failure.reason) ? failure.reason[shape] : failure.reason);
-const isFailure = (failure, shape) => reasonOf(failure, shape) !== null;
+const isFailure = (failure, shape) => reasonOf(failure, shape) !== null && (failure.only ?? shape) === shape;
 const slug = (name) => name.toLowerCase().replace(/[^a-z0-9]+/g, "-");
 
 const wanted = (failure) => shapes.filter(([, index]) => isFailure(failure, index));
