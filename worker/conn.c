@@ -155,21 +155,33 @@ on_event(evutil_socket_t fd, short what, void *arg)
 
 /* ---- deadlines ------------------------------------------------------------------------------- */
 
+static uint64_t
+body_limit_us(const struct conn *c)
+{
+	return (uint64_t)c->worker->config->limits.body_timeout_ms * US_PER_MS;
+}
+
+void
+conn_set_body_deadline(struct conn *c, uint64_t now_us)
+{
+	uint64_t next_us = now_us + BODY_CHECK_US, end_us = c->body_started_us + body_limit_us(c);
+
+	deadline_set(&c->deadline, next_us < end_us ? next_us : end_us);
+}
+
 static void
 on_body_deadline(struct conn *c)
 {
 	uint64_t now_us = clock_mono_us(), spent_us = now_us - c->body_started_us;
-	uint64_t limit_us = (uint64_t)c->worker->config->limits.body_timeout_ms * US_PER_MS;
-	uint64_t next_us = now_us + BODY_CHECK_US, end_us = c->body_started_us + limit_us;
 
-	if (spent_us >= limit_us)
+	if (spent_us >= body_limit_us(c))
 		request_refuse(c->request, 408, "request_timeout",
 		    "the body did not arrive within limits.body_timeout_ms");
 	else if (c->body_read * US_PER_S < BODY_LEAST_BYTES_A_S * spent_us &&
 		 spent_us >= BODY_CHECK_US)
 		request_refuse(c->request, 408, "request_timeout", "the body arrives too slowly");
 	else
-		deadline_set(&c->deadline, next_us < end_us ? next_us : end_us);
+		conn_set_body_deadline(c, now_us);
 }
 
 static void

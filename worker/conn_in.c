@@ -59,7 +59,9 @@ feed_head(struct conn *c, uint8_t *bytes, size_t n)
 	c->body_read = 0;
 	c->body_left = c->head.content_length > 0 ? (uint64_t)c->head.content_length : 0;
 	chunked_reset(&c->chunked);
-	deadline_set(&c->deadline, c->head.has_body ? now_us + BODY_CHECK_US : 0);
+	deadline_set(&c->deadline, 0);
+	if (c->head.has_body)
+		conn_set_body_deadline(c, now_us);
 	request_begin(c, &c->head, bytes, now_us);
 	return (size_t)used;
 }

@@ -13,6 +13,9 @@ void conn_rearm(struct conn *c);      /* waits for what the state of the connect
 void conn_set_idle(struct conn *c);   /* ready for the first byte of a request */
 void conn_mark_dirty(struct conn *c); /* conn_turn_end() shall look at it */
 
+/* The next look at the body that is coming: at its rate, or at the end of its time. */
+void conn_set_body_deadline(struct conn *c, uint64_t now_us);
+
 /* conn_in.c */
 void conn_read(struct conn *c); /* the socket is readable */
 void conn_pump(struct conn *c); /* looks at what came while a request was at work */

@@ -70,9 +70,8 @@ intake_name(const struct endpoint *e, const struct http_head *head, const uint8_
 	return at == end;
 }
 
-/* An id that is safe in logs, headers and shells is taken over; else one is made. */
-static void
-take_id(struct request *r)
+void
+intake_id(struct request *r)
 {
 	const struct http_header *h = http_head_find(r->head, HTTP_H_X_REQUEST_ID);
 	const char *text = h != NULL ? (const char *)r->head_bytes + h->value.off : NULL;
@@ -138,7 +137,6 @@ intake_headers(struct request *r)
 {
 	const struct worker *w = r->worker;
 
-	take_id(r);
 	take_traceparent(r);
 	for (unsigned i = 0; i < w->n_header_names; i++) {
 		const char *name = w->header_names[i];

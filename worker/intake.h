@@ -23,7 +23,10 @@ const struct endpoint *intake_endpoint(const struct http_head *head, const uint8
 /* What the path says behind a prefix endpoint's, percent-decoded; false: it is no name. */
 bool intake_name(const struct endpoint *e, const struct http_head *head, const uint8_t *bytes,
     char out[NAME_BYTES]);
-/* Fills id, traceparent and header keys of a request from its head. -1: out of memory. */
+/* Gives the request its id: the client's if it is safe in logs, headers and shells, else a new one.
+ */
+void intake_id(struct request *r);
+/* Fills traceparent and header keys of a request from its head. -1: out of memory. */
 int intake_headers(struct request *r) MUST_CHECK;
 /* Fills the arm that x-gray-arm asks for, if there is one; false: it names no arm. */
 bool intake_pin(struct request *r);

@@ -43,6 +43,7 @@ step_endpoint(struct request *r)
 {
 	const struct http_head *head = r->head;
 
+	intake_id(r);
 	r->endpoint = intake_endpoint(head, r->head_bytes);
 	r->http_head_only = head->method == HTTP_HEAD;
 	if (r->endpoint == NULL)

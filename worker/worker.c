@@ -22,8 +22,9 @@
 #include "worker/state.h"
 #include "worker/upstream.h"
 
-#define HEARTBEAT_US (250 * (uint64_t)US_PER_MS)
-#define LOG_WAIT_US  (20 * (uint64_t)US_PER_MS)
+#define HEARTBEAT_US	(250 * (uint64_t)US_PER_MS)
+#define LOG_WAIT_US	(20 * (uint64_t)US_PER_MS)
+#define UPSTREAM_PASSES 4
 
 /* ---- small things that everybody uses -------------------------------------------------------- */
 
@@ -365,15 +366,15 @@ look_at_log(struct worker *w)
 		deadline_set(&w->log_timer, clock_mono_us() + LOG_WAIT_US);
 }
 
+/* libcurl may want to go on and on where a provider sends as fast as it reads: after a few times it
+ * must wait for the next turn, so that what came is sent or held back, and others are served. */
 static void
 turn(struct worker *w)
 {
-	event_base_loop(w->base, EVLOOP_ONCE);
-	do {
-		while (upstream_turn_end(w))
-			;
-		conn_turn_end(w);
-	} while (upstream_is_due(w));
+	event_base_loop(w->base, upstream_is_due(w) ? EVLOOP_ONCE | EVLOOP_NONBLOCK : EVLOOP_ONCE);
+	for (int i = 0; i < UPSTREAM_PASSES && upstream_turn_end(w); i++)
+		;
+	conn_turn_end(w);
 	look_at_log(w);
 }
 

@@ -10,10 +10,11 @@ import { once } from "node:events";
 import net from "node:net";
 import { after, before, describe, test } from "node:test";
 import {
-	NOBODY_LISTENS, assertLedger, attemptsOf, contentOf, eventsOf, loadgen, message, patient, post, quiet,
-	setShare, sha256, startPair, stats, streamed, wire, requestText, long,
+	NOBODY_LISTENS, assertLedger, attemptsOf, eventsOf, message, patient, post, setShare, sha256, startPair, stats,
+	streamed,
 } from "./lib/expect.mjs";
 import { until } from "./lib/grayd.mjs";
+import { load, long } from "./lib/load.mjs";
 
 const STALL_MS = patient(250);
 
@@ -313,11 +314,11 @@ describe("half of the candidate's requests fail", () => {
 		{ kind: "garbage", at: "headers", probability: 0.1 },
 	];
 
-	for (const [shape, args] of [["whole answers", []], ["streams", ["--stream"]]]) {
+	for (const [shape, stream] of [["whole answers", false], ["streams", true]]) {
 		test(`${total} requests, ${shape}: no client sees it, and all counts agree`, async (t) => {
 			const pair = await startPair({ t, script: { models: { "old-model": {}, "new-model": { faults } } }, config: chatConfig() });
 			await setShare(pair.grayd, "chat", 50);
-			const { summary, lines } = await loadgen(pair.grayd, ["-m", "chat", "-n", total, "-c", 32, ...args], { log: true });
+			const { summary, rows } = await load(pair.grayd.url, { m: "chat", n: total, c: 32, stream });
 			assert.equal(summary.verdicts.ok, total);
 			const { arms } = await assertLedger(pair.sim, pair.grayd, "chat");
 			assert.equal(arms.candidate.requests + arms.stable.requests, total);
@@ -331,12 +332,12 @@ describe("half of the candidate's requests fail", () => {
 			const { fallbacks } = (await pair.grayd.ctl(["-j", "errors", "chat"])).json.releases.chat;
 			assert.equal(fallbacks, summary.fallbacks);
 			assert.ok(fallbacks > share / 3 && fallbacks < share * 2 / 3, `${fallbacks} fallbacks of ${share}`);
-			await assertThreeWays(pair, lines, total);
+			await assertThreeWays(pair, rows, total);
 		});
 	}
 
 	// The client's log, grayd's log and the provider's ledger, joined by request id.
-	async function assertThreeWays(pair, lines, count) {
+	async function assertThreeWays(pair, rows, count) {
 		const logged = await until("all log lines", () => {
 			const requests = pair.grayd.logLines().filter((line) => line.event === "request");
 			return requests.length >= count && requests;
@@ -345,12 +346,12 @@ describe("half of the candidate's requests fail", () => {
 		const seen = new Map();
 		for (const attempt of await pair.sim.ledger()) seen.set(attempt.request_id, (seen.get(attempt.request_id) ?? 0) + 1);
 		const byId = new Map(logged.map((line) => [line.id, line]));
-		for (const line of lines) {
-			const own = byId.get(line.id);
-			assert.ok(own, `${line.id} is in grayd's log`);
+		for (const row of rows) {
+			const own = byId.get(row.id);
+			assert.ok(own, `${row.id} is in grayd's log`);
 			assert.deepEqual([own.arm, own.status, String(own.attempts), own.sent],
-				[line.arm, line.status, line.attempts, seen.get(line.id)], line.id);
-			assert.equal(own.fallback ?? "", line.fallback_reason);
+				[row.arm, row.status, row.attempts, seen.get(row.id)], row.id);
+			assert.equal(own.fallback ?? "", row.fallback_reason);
 		}
 	}
 });
@@ -359,7 +360,7 @@ test("a kept-alive connection that dies under a request: never sent twice by its
 	const faults = [{ kind: "close", at: "head", reused: true, probability: 0.3 }];
 	const pair = await startPair({ t, script: { models: { "old-model": {}, "new-model": { faults } } }, config: chatConfig() });
 	const total = long ? 20000 : 2000;
-	const { summary } = await loadgen(pair.grayd, ["-m", "chat", "-n", total, "-c", 16]);
+	const { summary } = await load(pair.grayd.url, { m: "chat", n: total, c: 16 }, { log: false });
 	assert.equal(summary.verdicts.ok, total);
 	const { arms } = await assertLedger(pair.sim, pair.grayd, "chat");
 	assert.equal(arms.candidate.sent, total);
@@ -602,7 +603,7 @@ describe("the retry budget", () => {
 		const pair = await startAlone({
 			storm: { faults: status(503, { latency_ms: patient(200) }), backoff_ms: 50, retry_budget_percent: percent },
 		}, { t });
-		const { summary } = await loadgen(pair.grayd, ["-m", "storm", "-n", 40, "-c", 40]);
+		const { summary } = await load(pair.grayd.url, { m: "storm", n: 40, c: 40 }, { log: false });
 		assert.equal(summary.verdicts.error, 40);
 		return (await assertLedger(pair.sim, pair.grayd, "storm")).arms.stable;
 	}

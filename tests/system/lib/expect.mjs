@@ -1,22 +1,18 @@
 // SPDX-License-Identifier: MIT
 // What the tests of the data plane share: a provider and a grayd in front of it, requests as a
-// client sends them (through node's http, over a bare socket, by loadgen), and the three ledgers
+// client sends them (through node's http, over a bare socket), and the three ledgers
 // that must agree: what clients saw, what the provider saw, what grayd counted.
 
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readFileSync, readdirSync } from "node:fs";
 import http from "node:http";
 import net from "node:net";
-import { join } from "node:path";
-import { build, startGrayd, until } from "./grayd.mjs";
+import { startGrayd, until } from "./grayd.mjs";
+import { patience } from "./load.mjs";
 import { startSim } from "./sim.mjs";
 
 // Sanitizers slow everything down; what a test waits for may take longer then.
-export const slow = build.includes("address");
-export const long = Boolean(process.env.GRAYD_LONG);
-export const patient = (ms) => (slow ? ms * 5 : ms);
+export const patient = (ms) => ms * patience;
 
 export const CHAT = "/v1/chat/completions";
 // No socket listens there; connecting is refused at once.
@@ -169,19 +165,6 @@ export function wire(url, text, { stop, seconds = 30 } = {}) {
 	});
 }
 
-// Runs loadgen: { summary, lines }, lines being its log, one object a request.
-export function loadgen(grayd, args, { log = false } = {}) {
-	const file = join(grayd.dir, `load-${process.pid}-${Math.random().toString(36).slice(2)}.ndjson`);
-	const all = ["--url", grayd.url, ...args.map(String), "--json", ...(log ? ["--log", file] : [])];
-	return new Promise((resolve, reject) => {
-		execFile(join(build, "loadgen"), all, { maxBuffer: 64 << 20 }, (error, stdout, stderr) => {
-			if (error) return reject(new Error(`loadgen ${all.join(" ")}: ${error.message}\n${stderr}`));
-			const lines = log ? readFileSync(file, "utf8").trimEnd().split("\n").map((line) => JSON.parse(line)) : [];
-			resolve({ summary: JSON.parse(stdout), lines });
-		});
-	});
-}
-
 // ---- counts ---------------------------------------------------------------------------------
 
 export async function stats(grayd, release) {
@@ -213,15 +196,20 @@ export async function assertLedger(sim, grayd, release) {
 export const attemptsOf = async (sim, requestId) =>
 	(await sim.ledger()).filter((attempt) => attempt.request_id === requestId);
 
-// ---- processes ------------------------------------------------------------------------------
-
-export async function workersOf(grayd) {
-	const { json } = await grayd.ctl(["-j", "workers"]);
-	return json.workers.filter((worker) => worker.role === "worker");
-}
-
-export const descriptorsOf = (pid) => readdirSync(`/proc/${pid}/fd`).length;
-
-export function residentKb(pid) {
-	return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]);
+// A provider inside the test process, for what simprovider's ledger does not tell: handle(req, res,
+// body) answers. Gives { url, stop }.
+export async function ownProvider(handle) {
+	const server = http.createServer({ noDelay: true }, async (req, res) => {
+		const parts = [];
+		for await (const part of req) parts.push(part);
+		await handle(req, res, Buffer.concat(parts));
+	});
+	await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
+	return {
+		url: `http://127.0.0.1:${server.address().port}/v1`,
+		stop: () => new Promise((done) => {
+			server.close(done);
+			server.closeAllConnections();
+		}),
+	};
 }
