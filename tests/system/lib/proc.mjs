@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What /proc tells of grayd's processes. Most of it only root may read, since they are not dumpable.
 
+import { execFile } from "node:child_process";
 import { readFileSync, readdirSync, readlinkSync } from "node:fs";
 
 // The workers as `grayctl workers -j` lists them.
@@ -71,4 +72,12 @@ export function unixPaths() {
 	const rows = readFileSync("/proc/net/unix", "utf8").trim().split("\n").slice(1);
 
 	return Object.fromEntries(rows.map((row) => row.trim().split(/\s+/)).map((f) => [f[6], f[7] ?? ""]));
+}
+
+// Runs a program as another user; resolves to all it wrote.
+export function runAs({ uid, gid }, program, ...args) {
+	return new Promise((done) => {
+		execFile(program, args, { uid, gid, env: { PATH: process.env.PATH, LC_ALL: "C" }, encoding: "latin1" },
+			(_, stdout, stderr) => done(stdout + stderr));
+	});
 }
