@@ -96,8 +96,8 @@ $(B)/%.o: %.c
 
 run: ## build, then run grayd with two simulated models; CONFIG=path runs that config instead
 	@etc/setup build
-	@$(MAKE) --no-print-directory all
-	@etc/run $(CONFIG)
+	@$(MAKE) -s --no-print-directory all
+	@etc/run "$(CONFIG)"
 
 check: ## install what the tests need, build, run every test; SAN=address,undefined for sanitizers
 	@etc/setup check
@@ -123,7 +123,7 @@ lint: ## clang-tidy and cppcheck, where they are installed, and the project's ow
 format: ## clang-format over all sources
 	clang-format -i $(shell git ls-files '*.c' '*.h')
 
-install: all ## to $(DESTDIR)$(prefix); programs, man pages, example configs, systemd unit
+install: all ## to $(DESTDIR)$(prefix); programs, man pages, example configs
 	install -d $(DESTDIR)$(prefix)/sbin $(DESTDIR)$(prefix)/bin
 	install -m 755 $(BIN)/grayd $(DESTDIR)$(prefix)/sbin/
 	install -m 755 $(BIN)/grayctl $(BIN)/simprovider $(DESTDIR)$(prefix)/bin/

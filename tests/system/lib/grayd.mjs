@@ -4,7 +4,8 @@
 
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { after } from "node:test";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,11 +15,29 @@ export const build = resolve(root, process.env.GRAYD_BUILD ?? "build");
 export const isRoot = process.getuid() === 0;
 export const NOBODY = { uid: 65534, gid: 65534 };
 
-// What still runs when the test process ends, for whatever reason, is killed, by pid.
+// What still runs when all tests of the file have ended, well or badly, is killed, by pid; else it
+// would keep the test process waiting. A file's own `after` comes behind this one, hence the grace,
+// which nobody waits for when nothing is left.
 const running = new Set();
-process.on("exit", () => {
-	for (const child of running) child.kill("SIGKILL");
+const killAll = () => running.forEach((child) => child.kill("SIGKILL"));
+after(() => {
+	setTimeout(killAll, 10000).unref();
 });
+process.on("exit", killAll);
+
+// Another user may not be able to reach the build's folder: copies that everybody reaches.
+let publicFolder;
+function program(name, uid) {
+	if (uid === undefined) return join(build, name);
+	if (publicFolder === undefined) {
+		publicFolder = mkdtempSync(join(tmpdir(), "grayd-bin-"));
+		chmodSync(publicFolder, 0o755);
+		process.on("exit", () => rmSync(publicFolder, { recursive: true, force: true }));
+	}
+	const copy = join(publicFolder, name);
+	if (!existsSync(copy)) copyFileSync(join(build, name), copy);
+	return copy;
+}
 
 // Resolves once check() gives something true, with that; asks again every few milliseconds.
 export async function until(what, check, seconds = 10) {
@@ -34,7 +53,7 @@ export async function until(what, check, seconds = 10) {
 // Runs grayctl to its end: { code, stdout, stderr, json }; json is the answer where there is one.
 export function grayctl(args, { env = {}, uid, gid, cwd } = {}) {
 	return new Promise((done) => {
-		execFile(join(build, "grayctl"), args.map(String),
+		execFile(program("grayctl", uid), args.map(String),
 			{ env: { ...process.env, ...env }, uid, gid, cwd, maxBuffer: 64 << 20 },
 			(error, stdout, stderr) => {
 				let json;
@@ -120,8 +139,8 @@ export async function startGrayd({ config = smallConfig(), env = {}, user = {}, 
 	}
 	writeFileSync(file, JSON.stringify(complete, null, "\t"));
 
-	const [program, ...words] = [...wrap, join(build, "grayd"), "-c", file];
-	const child = spawn(program, words, {
+	const [command, ...words] = [...wrap, program("grayd", user.uid), "-c", file];
+	const child = spawn(command, words, {
 		env: { ...process.env, ...env },
 		stdio: ["ignore", "pipe", "pipe"],
 		...user,

@@ -6,6 +6,7 @@ import fs from "node:fs";
 import http from "node:http";
 import os from "node:os";
 import path from "node:path";
+import { after } from "node:test";
 
 const root = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname),
 	"../../..");
@@ -13,6 +14,13 @@ const root = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.met
 export function binary(name) {
 	return path.resolve(root, process.env.GRAYD_BUILD ?? "build", name);
 }
+
+// What a failed test left running would keep the test process waiting. A file's own `after` comes
+// behind this one, hence the grace, which nobody waits for when nothing is left.
+const running = new Set();
+after(() => {
+	setTimeout(() => running.forEach((child) => child.kill("SIGKILL")), 10000).unref();
+});
 
 // Polls `check` until it returns something true, and returns that. Throws after `timeout` ms.
 export async function until(check, timeout = 10000, what = "the awaited state") {
@@ -73,6 +81,8 @@ export async function startSim({ script, args = [], kind, seed } = {}) {
 	}
 	const child = spawn(binary("simprovider"), [...options, ...args],
 		{ stdio: ["ignore", "pipe", "pipe"] });
+	running.add(child);
+	child.once("exit", () => running.delete(child));
 	let stderr = "";
 	child.stderr.on("data", (data) => { stderr += data; });
 	const ended = new Promise((resolve) =>
