@@ -29,8 +29,10 @@ show_version(const struct screen *screen, const struct args *args, const cJSON *
 static void
 show_done(const struct screen *screen, const struct args *args, const cJSON *answer)
 {
-	(void)answer;
-	fprintf(screen->out, "%s: done\n", verb_info(args->verb)->name);
+	const char *note = answer_text(answer, "note");
+
+	fprintf(screen->out, "%s: %s\n", verb_info(args->verb)->name,
+	    note != NULL && note[0] != '\0' ? note : "done");
 }
 
 static void

@@ -104,8 +104,15 @@ static void
 put_cost(struct table *t, const struct arms *arms)
 {
 	table_put(t, "cost, USD");
-	for (unsigned i = 0; i < arms->n; i++)
-		table_put(t, "%.6f", answer_number(arms->objects[i], "cost_usd"));
+	for (unsigned i = 0; i < arms->n; i++) {
+		const cJSON *cost =
+		    cJSON_GetObjectItemCaseSensitive(arms->objects[i], "cost_usd");
+
+		if (cJSON_IsNumber(cost))
+			table_put(t, "%.6f", cost->valuedouble);
+		else
+			table_put(t, "-");
+	}
 }
 
 static void

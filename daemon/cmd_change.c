@@ -147,10 +147,14 @@ void
 cmd_stop(struct cmd *cmd)
 {
 	struct master *m = cmd->master;
-	char who[sizeof(cmd->actor.name)];
+	char who[sizeof(cmd->actor.name)], note[80];
+	cJSON *answer = cmd_begin(cmd);
 
 	snprintf(who, sizeof(who), "%s", cmd->actor.name);
+	snprintf(note, sizeof(note), "grayd finishes what runs, for at most %u s, and then ends",
+	    m->config->limits.drain_ms / 1000);
+	cmd_put_text(cmd, answer, "note", note);
 	/* The answer first: stopping closes this socket. */
-	cmd_answer(cmd, cmd_begin(cmd));
+	cmd_answer(cmd, answer);
 	master_stop(m, who);
 }

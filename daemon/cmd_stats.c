@@ -42,10 +42,15 @@ put_quantiles(struct cmd *cmd, cJSON *in, const char *name, const struct histogr
 }
 
 static void
-put_money(struct cmd *cmd, cJSON *in, const uint64_t counters[COUNTER_COUNT])
+put_money(struct cmd *cmd, cJSON *in, const struct config_model *model,
+    const uint64_t counters[COUNTER_COUNT])
 {
 	char digits[MONEY_CHARS];
 
+	if (!model->price.known) {
+		cmd_put_null(cmd, in, "cost_usd");
+		return;
+	}
 	money_format(
 	    digits, money_make(counters[COUNTER_COST_USD], counters[COUNTER_COST_PICOUSD]), 12);
 	cmd_put_digits(cmd, in, "cost_usd", digits);
@@ -83,7 +88,7 @@ put_arm(struct cmd *cmd, cJSON *arms, enum arm arm, const struct config_model *m
 	cmd_put_number(cmd, tokens, "input", (double)totals->counters[COUNTER_TOKENS_INPUT]);
 	cmd_put_number(cmd, tokens, "cached", (double)totals->counters[COUNTER_TOKENS_CACHED]);
 	cmd_put_number(cmd, tokens, "output", (double)totals->counters[COUNTER_TOKENS_OUTPUT]);
-	put_money(cmd, object, totals->counters);
+	put_money(cmd, object, model, totals->counters);
 	put_quantiles(cmd, object, "latency_ms", &totals->latency_us);
 	put_quantiles(cmd, object, "first_token_ms", &totals->first_token_us);
 }

@@ -102,7 +102,8 @@ put_usage(struct line *l, const struct request *r)
 	put_number(l, KEY("tokens_input"), r->usage.input);
 	put_number(l, KEY("tokens_cached"), r->usage.cached);
 	put_number(l, KEY("tokens_output"), r->usage.output);
-	put_fixed(l, KEY("cost_usd"), r->cost.usd, r->cost.picousd, PICOUSD_DECIMALS);
+	if (r->release->config->arms[r->arm]->price.known)
+		put_fixed(l, KEY("cost_usd"), r->cost.usd, r->cost.picousd, PICOUSD_DECIMALS);
 }
 
 void

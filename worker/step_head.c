@@ -47,8 +47,8 @@ step_endpoint(struct request *r)
 	r->endpoint = intake_endpoint(head, r->head_bytes);
 	r->http_head_only = head->method == HTTP_HEAD;
 	if (r->endpoint == NULL)
-		return step_refuse(
-		    r, 404, "unknown_url", "there is no such path here; see /v1/models");
+		return step_refuse(r, 404, "unknown_url",
+		    "there is no such path here; the base URL of clients ends in /v1");
 	if (!method_fits(r->endpoint, head->method))
 		return step_refuse(
 		    r, 405, "method_not_allowed", "this path does not take this method");

@@ -168,7 +168,7 @@ test_stats_side_by_side(void)
 		"requests                                       7          2\n",
 		"  ok                                           7          1\n",
 		"  empty                                        0          1\n",
-		"cost, USD                               0.250000   0.000000\n",
+		"cost, USD                               0.250000          -\n",
 		"answer, ms: p50 / p95 / p99  0.500 / 5.25 / 1250  - / - / -\n",
 	};
 	struct args args = { .verb = VERB_STATS };
