@@ -42,7 +42,7 @@ conn_rearm(struct conn *c)
 {
 	short wanted = EV_READ;
 
-	if (c->state == CONN_BUSY && buf_len(&c->in) >= CONN_AHEAD_MAX)
+	if (conn_must_wait(c) && buf_len(&c->in) >= CONN_AHEAD_MAX)
 		wanted = EV_READ | EV_CLOSED | EV_ET;
 	if (buf_len(&c->out) > 0)
 		wanted |= EV_WRITE;
@@ -147,6 +147,8 @@ on_event(evutil_socket_t fd, short what, void *arg)
 	}
 	if (what & EV_WRITE)
 		conn_flush(c);
+	if (c->state != CONN_DEAD)
+		conn_pump(c);
 	if ((what & EV_READ) && c->state != CONN_DEAD)
 		conn_read(c);
 	if (c->state != CONN_DEAD)

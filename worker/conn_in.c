@@ -109,6 +109,16 @@ feed_chunked(struct conn *c, uint8_t *bytes, size_t n)
 	return used;
 }
 
+/* The next request waits for the answer to the one before, and for a client that has more answers
+ * to take than may be queued. */
+bool
+conn_must_wait(const struct conn *c)
+{
+	if (c->state == CONN_IDLE || c->state == CONN_HEAD)
+		return buf_len(&c->out) > CONN_OUT_HIGH;
+	return c->state >= CONN_BUSY;
+}
+
 /* Hands bytes to whatever is waited for; returns how many were taken. */
 static size_t
 feed(struct conn *c, uint8_t *bytes, size_t n)
@@ -118,7 +128,7 @@ feed(struct conn *c, uint8_t *bytes, size_t n)
 	while (done < n) {
 		size_t used = 0;
 
-		if (c->close_when_sent || c->state >= CONN_BUSY)
+		if (c->close_when_sent || conn_must_wait(c))
 			break;
 		if (c->state == CONN_BODY && c->head.chunked)
 			used = feed_chunked(c, bytes + done, n - done);
@@ -133,13 +143,13 @@ feed(struct conn *c, uint8_t *bytes, size_t n)
 	return done;
 }
 
-/* Lets a connection whose request has ended look at what came meanwhile. */
+/* Lets a connection that has not to wait any more look at what came meanwhile. */
 void
 conn_pump(struct conn *c)
 {
 	size_t n = buf_len(&c->in);
 
-	if (n == 0 || c->state >= CONN_BUSY || c->close_when_sent)
+	if (n == 0 || conn_must_wait(c) || c->close_when_sent)
 		return;
 	buf_consume(&c->in, feed(c, buf_bytes(&c->in), n));
 	if (buf_len(&c->in) == 0)
@@ -173,7 +183,7 @@ conn_read(struct conn *c)
 	size_t room = sizeof(w->scratch);
 	ssize_t n;
 
-	if (c->state == CONN_BUSY) {
+	if (conn_must_wait(c)) {
 		size_t ahead = buf_len(&c->in);
 
 		/* Full: only an edge comes here, to tell of new bytes or of the end; which of

@@ -47,18 +47,26 @@ on_sent_all(struct conn *c)
 		deadline_set(&c->deadline, 0);
 }
 
+/* More is queued than may be. libcurl reads on for as long as bytes come, so it is held back while
+ * it does, not only when the queue is flushed. */
 static void
-flow_control(struct conn *c)
+hold_back(struct conn *c)
 {
-	if (!c->upstream_paused && buf_len(&c->out) > CONN_OUT_HIGH) {
-		c->upstream_paused = true;
-		if (c->request != NULL)
-			request_pause(c->request, true);
-	} else if (c->upstream_paused && buf_len(&c->out) < CONN_OUT_LOW) {
-		c->upstream_paused = false;
-		if (c->request != NULL)
-			request_pause(c->request, false);
-	}
+	if (c->upstream_paused || buf_len(&c->out) <= CONN_OUT_HIGH)
+		return;
+	c->upstream_paused = true;
+	if (c->request != NULL)
+		request_pause(c->request, true);
+}
+
+static void
+let_go_on(struct conn *c)
+{
+	if (!c->upstream_paused || buf_len(&c->out) >= CONN_OUT_LOW)
+		return;
+	c->upstream_paused = false;
+	if (c->request != NULL)
+		request_pause(c->request, false);
 }
 
 /* Sends what is queued as far as the socket takes it. */
@@ -79,7 +87,7 @@ conn_flush(struct conn *c)
 		buf_consume(&c->out, (size_t)n);
 		c->stall_bytes += (uint64_t)n;
 	}
-	flow_control(c);
+	let_go_on(c);
 	if (buf_len(&c->out) == 0) {
 		on_sent_all(c);
 	} else if (!(c->armed & EV_WRITE)) {
@@ -133,6 +141,7 @@ conn_stream(struct conn *c, const void *bytes, size_t n)
 		return;
 	if (!c->chunked_out) {
 		queue(c, bytes, n);
+		hold_back(c);
 		return;
 	}
 	*--p = '\n';
@@ -142,6 +151,7 @@ conn_stream(struct conn *c, const void *bytes, size_t n)
 	queue(c, p, (size_t)(size + sizeof(size) - p));
 	queue(c, bytes, n);
 	queue(c, "\r\n", 2);
+	hold_back(c);
 }
 
 void
@@ -152,6 +162,7 @@ conn_finish(struct conn *c)
 	if (c->chunked_out)
 		queue(c, "0\r\n\r\n", 5);
 	c->chunked_out = false;
+	c->upstream_paused = false;
 	c->request = NULL;
 	if (!c->keep_alive || c->worker->draining)
 		c->close_when_sent = true;

@@ -17,8 +17,9 @@ void conn_mark_dirty(struct conn *c); /* conn_turn_end() shall look at it */
 void conn_set_body_deadline(struct conn *c, uint64_t now_us);
 
 /* conn_in.c */
-void conn_read(struct conn *c); /* the socket is readable */
-void conn_pump(struct conn *c); /* looks at what came while a request was at work */
+void conn_read(struct conn *c);		   /* the socket is readable */
+void conn_pump(struct conn *c);		   /* looks at what came while a request was at work */
+bool conn_must_wait(const struct conn *c); /* no further request may begin now */
 /* Answers bytes that never became a request, and closes. */
 void conn_refuse(struct conn *c, unsigned status, const char *code, const char *text);
 

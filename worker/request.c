@@ -244,6 +244,9 @@ request_pause(struct request *r, bool pause)
 	a->last_byte_us = clock_mono_us();
 	request_set_timer(r);
 	upstream_pause(a->call, pause);
+	/* What libcurl had kept while it was paused has come just now, and was no good. */
+	if (!pause && a->decided)
+		end_now(r, a->outcome);
 }
 
 static bool

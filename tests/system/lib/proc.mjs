@@ -49,12 +49,12 @@ export function descriptorsOf(pid) {
 	return found;
 }
 
-// [{ from, to, bytes, mode, inode, path }]
+// [{ bytes, mode, offset, path }]
 export function mapsOf(pid) {
 	return readFileSync(`/proc/${pid}/maps`, "utf8").trim().split("\n").map((line) => {
-		const [range, mode, , , inode, ...path] = line.split(/\s+/);
+		const [range, mode, offset, , , ...path] = line.split(/\s+/);
 		const [from, to] = range.split("-").map((hex) => parseInt(hex, 16));
-		return { from, to, bytes: to - from, mode, inode: Number(inode), path: path.join(" ") };
+		return { bytes: to - from, mode, offset: parseInt(offset, 16), path: path.join(" ") };
 	});
 }
 
