@@ -16,6 +16,8 @@ extern char **environ;
 
 static char *area; /* NULL: titles cannot be set */
 static size_t area_bytes;
+/* What environ began with, so that no copy is lost when somebody unsets a variable. Never read. */
+static char **volatile variables;
 
 static void
 free_strings(char **strings)
@@ -45,6 +47,21 @@ copy_strings(char **from)
 	return to;
 }
 
+/* A second list of the same strings; NULL when memory is short. */
+static char **
+copy_list(char **from)
+{
+	size_t n = 1;
+	char **to;
+
+	while (from[n - 1] != NULL)
+		n++;
+	to = calloc(n, sizeof(*to));
+	if (to != NULL)
+		memcpy(to, from, n * sizeof(*to));
+	return to;
+}
+
 /* Where the strings end that follow each other without a gap from `end` on. */
 static char *
 end_of(char **strings, char *end)
@@ -57,15 +74,18 @@ end_of(char **strings, char *end)
 void
 title_init(int argc, char **argv)
 {
-	char **arguments, **environment, *end;
+	char **arguments, **copies, **environment = NULL, *end;
 
 	if (argc < 1 || (arguments = copy_strings(argv)) == NULL)
 		return;
-	environment = copy_strings(environ);
-	if (environment == NULL) {
+	copies = copy_strings(environ);
+	if (copies == NULL || (environment = copy_list(copies)) == NULL) {
 		free_strings(arguments);
+		if (copies != NULL)
+			free_strings(copies);
 		return;
 	}
+	variables = copies;
 	end = end_of(environ, end_of(argv, argv[0]));
 	area = argv[0];
 	area_bytes = (size_t)(end - area);

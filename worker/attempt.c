@@ -15,9 +15,42 @@
 #include "worker/retryafter.h"
 #include "worker/tally.h"
 
+#define KEY_GIVEAWAY 16 /* bytes */
 #define END_GRACE_US                                                                \
 	(1 * (uint64_t)US_PER_S) /* for the close of a stream whose end marker came \
 				  */
+
+/* ---- the key --------------------------------------------------------------------------------- */
+
+/* A provider that repeats its key would tell it to the client and to the log. So much of its begin
+ * is as bad as all of it, and no accident. */
+static bool
+holds_own_key(const struct attempt *a, const void *text, size_t n)
+{
+	const struct secret *key = a->model->provider->api_key;
+	size_t least;
+
+	if (key == NULL || n == 0)
+		return false;
+	least = secret_len(key) < KEY_GIVEAWAY ? secret_len(key) : KEY_GIVEAWAY;
+	return memmem(text, n, secret_text(key), least) != NULL;
+}
+
+static void
+hide_message(struct attempt *a)
+{
+	strcpy(a->facts.error_message, "(the provider's message held its key and is not shown)");
+	a->facts.error_code[0] = '\0';
+}
+
+static bool
+facts_hold_own_key(const struct attempt *a)
+{
+	const struct facts *f = &a->facts;
+
+	return holds_own_key(a, f->error_message, strlen(f->error_message)) ||
+	       holds_own_key(a, f->error_code, strlen(f->error_code));
+}
 
 /* ---- what the provider says ------------------------------------------------------------------ */
 
@@ -86,8 +119,8 @@ take_request_id(struct attempt *a, const char *value, size_t n)
 static void
 take_retry_hint(struct attempt *a, const char *value, size_t n)
 {
-	(void)value, (void)n;
-	a->retry_hint_passed = true;
+	a->says_retry = n == 4 && strncasecmp(value, "true", n) == 0;
+	a->says_no_retry = n == 5 && strncasecmp(value, "false", n) == 0;
 }
 
 /* Headers that matter; `pass` are passed on under their own names with an error answer. A name
@@ -101,7 +134,7 @@ static const struct {
 	{ "retry-after", take_retry_after, true },
 	{ "retry-after-ms", take_retry_after_ms, true },
 	{ "x-request-id", take_request_id, false },
-	{ "x-should-retry", take_retry_hint, true },
+	{ "x-should-retry", take_retry_hint, false },
 	{ "x-ratelimit-", NULL, true },
 };
 
@@ -139,6 +172,8 @@ on_header(void *owner, const char *line, size_t len)
 	for (size_t i = 0; i < sizeof(known_headers) / sizeof(known_headers[0]); i++) {
 		if (!name_matches(known_headers[i].name, line, (size_t)(colon - line)))
 			continue;
+		if (holds_own_key(a, line, len))
+			return;
 		for (value = colon + 1; value < end && (*value == ' ' || *value == '\t');)
 			value++;
 		if (known_headers[i].take != NULL)
@@ -184,19 +219,14 @@ on_bytes(void *owner, const uint8_t *bytes, size_t n)
 
 /* ---- the outcome ----------------------------------------------------------------------------- */
 
-/* A provider that repeats its key in an error would tell it to the client and to the log. */
+/* An answer that holds the key is not kept, not even for its status. */
 static void
 hide_own_key(struct attempt *a)
 {
-	const struct secret *key = a->model->provider->api_key;
-
-	if (key == NULL || buf_len(&a->bytes) == 0 ||
-	    memmem(buf_bytes(&a->bytes), buf_len(&a->bytes), secret_text(key), secret_len(key)) ==
-		NULL)
+	if (!holds_own_key(a, buf_bytes(&a->bytes), buf_len(&a->bytes)))
 		return;
 	buf_free(&a->bytes);
-	strcpy(a->facts.error_message, "(the provider's message held its key and is not shown)");
-	a->facts.error_code[0] = '\0';
+	hide_message(a);
 }
 
 static enum outcome
@@ -263,6 +293,8 @@ settle(struct attempt *a, enum outcome outcome)
 	a->ended_us = clock_mono_us();
 	if (a->retry_after_ms < 0)
 		a->retry_after_ms = a->facts.retry_after_ms;
+	if (facts_hold_own_key(a))
+		hide_message(a);
 	tally_attempt_ended(a);
 }
 

@@ -29,7 +29,7 @@ struct attempt {
 	uint64_t started_us, connected_us, last_byte_us, first_token_us, committed_us, ended_us;
 	int64_t retry_after_ms;		     /* from the head; -1: none */
 	char upstream_id[UPSTREAM_ID_BYTES]; /* the provider's request id; empty: none */
-	bool retry_hint_passed; /* x-should-retry is among them */
+	bool says_retry, says_no_retry;	     /* its x-should-retry */
 	struct buf passed; /* header lines to pass on with an error, each with CRLF */
 	struct buf bytes;  /* the answer; of a stream what is held back or incomplete */
 	size_t held;	   /* of `bytes`: whole events that wait for the commit */

@@ -136,16 +136,31 @@ reply_answer(struct request *r)
 	finish_whole(&h, r, buf_bytes(&r->attempt.bytes), buf_len(&r->attempt.bytes));
 }
 
+/* The provider's own hint stands, unless grayd has tried again itself: then the client's tries
+ * would multiply with ours. */
+static const char *
+passed_hint(const struct request *r)
+{
+	const struct attempt *a = &r->attempt;
+
+	if (a->says_no_retry || r->attempts_done > 1)
+		return "false";
+	if (a->says_retry)
+		return "true";
+	return retry_hint(r) == RETRY_HINT_NO ? "false" : NULL;
+}
+
 void
 reply_pass_on(struct request *r)
 {
 	struct head_out h;
 	struct attempt *a = &r->attempt;
+	const char *hint = passed_hint(r);
 
 	begin_head(&h, r, a->status);
 	head_raw(&h, buf_bytes(&a->passed), buf_len(&a->passed));
-	if (!a->retry_hint_passed && retry_hint(r) == RETRY_HINT_NO)
-		head_line(&h, "x-should-retry", "false");
+	if (hint != NULL)
+		head_line(&h, "x-should-retry", hint);
 	head_line(&h, "Content-Type", "application/json");
 	finish_whole(&h, r, buf_bytes(&a->bytes), buf_len(&a->bytes));
 }

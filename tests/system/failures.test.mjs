@@ -292,6 +292,93 @@ describe("both models refuse", () => {
 	});
 });
 
+describe("an error of stable alone", { concurrency: 8 }, () => {
+	const told = { "retry-after": "7", "x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "6m0s",
+		"x-request-id": "req_of_provider", "set-cookie": "a=b", server: "provider", "openai-organization": "org-secret" };
+	const rows = {
+		limited: { faults: status(429, { headers: told }), deadline_ms: 5000 },
+		page: { faults: status(502, { body: "<html>Bad gateway</html>" }), attempts: 1 },
+		stubborn: { faults: status(500, { headers: { "x-should-retry": "true" } }), attempts: 2, backoff_ms: 1 },
+		eager: { faults: status(500, { headers: { "x-should-retry": "true" } }), attempts: 1 },
+		final: { faults: status(500, { headers: { "x-should-retry": "false" } }), attempts: 1 },
+	};
+	let pair;
+	before(async () => (pair = await startAlone(rows)));
+	after(() => pair?.stop());
+
+	test("keeps what the client must know, under its own name, and nothing else of the head", async () => {
+		const { status: code, headers, json } = await post(pair.grayd.url, message("limited"));
+		assert.equal(code, 429);
+		assert.equal(json.error.code, "rate_limit_exceeded");
+		for (const name of ["retry-after", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"]) {
+			assert.equal(headers[name], told[name], name);
+		}
+		assert.equal(headers["x-upstream-request-id"], "req_of_provider");
+		assert.notEqual(headers["x-request-id"], "req_of_provider");
+		for (const name of ["set-cookie", "server", "openai-organization"]) assert.equal(headers[name], undefined, name);
+	});
+
+	test("a page of a proxy becomes an error that a client can read", async () => {
+		const { status: code, headers, json } = await post(pair.grayd.url, message("page"));
+		assert.equal(code, 502);
+		assert.equal(headers["content-type"], "application/json");
+		assert.equal(json.error.code, "upstream_error");
+		assert.equal(json.error.attempts.length, 1);
+	});
+
+	for (const [model, hint] of [["stubborn", "false"], ["eager", "true"], ["final", "false"]]) {
+		test(`x-should-retry: ${model}`, async () => {
+			const { status: code, headers } = await post(pair.grayd.url, message(model));
+			assert.equal(code, 500);
+			assert.equal(headers["x-should-retry"], hint);
+		});
+	}
+});
+
+describe("a failure of the candidate, in the other APIs", { concurrency: 8 }, () => {
+	const apis = {
+		"/v1/completions": (model, stream) => ({ model, prompt: "hello", stream, ...(stream && { stream_options: { include_usage: true } }) }),
+		"/v1/responses": (model, stream) => ({ model, input: "hello", stream }),
+	};
+	const faults = {
+		500: [status(500), "server_error", "server_error"],
+		reset: [[{ kind: "reset", at: "head" }], "no_answer", "no_answer"],
+		cut: [[{ kind: "cut", at: "role" }], "incomplete", "incomplete"],
+		empty: [[{ kind: "empty" }], "empty", "empty"],
+		error: [[{ kind: "error_event", at: "role" }], "incomplete", "error_event"],
+		truncated: [[{ kind: "truncated_json" }], "garbage", "garbage"],
+		stall: [[{ kind: "stall", at: "role" }], "answer_timeout", "first_token_timeout"],
+	};
+	let pair;
+	before(async () => {
+		const script = { models: { good: {} } }, models = { good: { provider: "sim" } }, releases = {};
+		for (const [name, [list]] of Object.entries(faults)) {
+			script.models[name] = { faults: list };
+			models[name] = { provider: "sim" };
+			const limits = [name === "stall" ? STALL_MS : 30000, 30000];
+			releases[name] = { stable: "good", candidate: name, timeouts: { first_token_ms: limits, answer_ms: limits } };
+		}
+		pair = await startPair({ script, config: { models, releases } });
+	});
+	after(() => pair?.stop());
+
+	for (const [path, make] of Object.entries(apis)) {
+		for (const [name, [, ...reasons]] of Object.entries(faults)) {
+			for (const stream of [false, true]) {
+				test(`${path}, ${name}${stream ? ", streamed" : ""}`, async () => {
+					const answer = await post(pair.grayd.url, make(name, stream), { path });
+					assert.equal(answer.status, 200, answer.text);
+					assert.ok(answer.complete);
+					assert.equal(answer.headers["x-gray-fallback-reason"], reasons[Number(stream)]);
+					const attempts = await attemptsOf(pair.sim, answer.headers["x-request-id"]);
+					assert.deepEqual(attempts.map(({ model, path: at }) => [model, at]), [[name, path], ["good", path]]);
+					assert.equal(sha256(answer.bytes), attempts[1].sha256);
+				});
+			}
+		}
+	}
+});
+
 // ---- many -----------------------------------------------------------------------------------
 
 function chatConfig(release = {}, more = {}) {

@@ -46,6 +46,9 @@ describe("an answer is what the provider sent, byte for byte", () => {
 		comments: { heartbeat_ms: 1, chunk_ms: 3, body_ms: 20 },
 		huge: { faults: [{ kind: "huge_body", bytes: 5000000 }] },
 		trickle: { tokens: 2, faults: [{ kind: "trickle", bytes: 40, gap_ms: 1 }] },
+		"eight-1xx": { faults: [{ kind: "informational", repeat: 8 }] },
+		filtered: { finish_reason: "content_filter", faults: [{ kind: "empty", variant: "content" }] },
+		"at-its-limit": { finish_reason: "length", faults: [{ kind: "empty", variant: "content" }] },
 		both: { faults: [{ kind: "content_length", variant: "both", then: "close", only: "whole" }] },
 	};
 	let pair;
@@ -171,6 +174,7 @@ describe("usage", () => {
 		["also where the client said no", "only", { stream_options: { include_usage: false } }, chunks + done],
 		["asked for, it passes", "only", { stream_options: { include_usage: true } }, chunks + only + done],
 		["beside choices it passes, asked for or not", "beside", {}, chunks + beside + done],
+		["also where its options are null", "only", { stream_options: null }, chunks + done],
 		["other stream options leave it at that", "only", { stream_options: { include_obfuscation: false } }, chunks + done],
 	];
 	for (const [name, model, more, expected] of cases) {
@@ -188,7 +192,7 @@ describe("usage", () => {
 
 	test("counted in each case", async () => {
 		const { releases } = await quiet(pair.grayd);
-		assert.deepEqual(releases.only.arms.stable.tokens, { input: 44, cached: 0, output: 12 });
+		assert.deepEqual(releases.only.arms.stable.tokens, { input: 55, cached: 0, output: 15 });
 		for (const name of ["nothing", "early", "beside"]) {
 			assert.deepEqual(releases[name].arms.stable.tokens, { input: 11, cached: 0, output: 3 }, name);
 		}
@@ -285,6 +289,22 @@ function dechunk(text) {
 	}
 	return body;
 }
+
+test("what is held back for the first token is bounded: more than 64 KiB commits", async (t) => {
+	const comments = `: ${"x".repeat(1000)}\n\n`;
+	const head = ["HTTP/1.1 200 OK", "content-type: text/event-stream", "", ""].join("\r\n");
+	const body = (count) => ({ faults: [{ kind: "raw", body: head + comments.repeat(count) }] });
+	const pair = await startPair({ t, script: { models: { good: {}, little: body(60), much: body(80) } }, config: {
+		models: { good: { provider: "sim" }, little: { provider: "sim" }, much: { provider: "sim" } },
+		releases: { little: { stable: "good", candidate: "little" }, much: { stable: "good", candidate: "much" } } } });
+	const little = await post(pair.grayd.url, streamed("little"));
+	assert.equal(little.headers["x-gray-fallback-reason"], "incomplete");
+	assert.ok(contentOf(little).startsWith("good says:"));
+	const much = await post(pair.grayd.url, streamed("much"));
+	assert.equal(much.headers["x-gray-arm"], "candidate");
+	assert.equal(much.complete, false);
+	assert.equal(JSON.parse(eventsOf(much.text).at(-1)).error.attempts[0].outcome, "incomplete");
+});
 
 test("a client of HTTP/1.0 gets a stream without chunks that ends with the connection", async (t) => {
 	const pair = await startPair({ t, ...alone({ chat: { tokens: 3 } }) });
@@ -438,7 +458,7 @@ describe("the flow of a stream", () => {
 });
 
 test("a stream as fast as it goes keeps nobody else waiting", async (t) => {
-	const pair = await startPair({ t, script: { models: { fast: { tokens: 4000, pad_bytes: 65536 }, small: {} } }, config: {
+	const pair = await startPair({ t, script: { models: { fast: { tokens: 2000, pad_bytes: 65536 }, small: {} } }, config: {
 		workers: 1, models: { fast: { provider: "sim" }, small: { provider: "sim" } },
 		releases: { fast: { stable: "fast" }, small: { stable: "small" } },
 	} });
@@ -458,7 +478,7 @@ test("a client that asks and asks and never reads is asked to wait", async (t) =
 	t.after(() => socket.destroy());
 	socket.pause();
 	const many = "GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(2000);
-	const total = 200;
+	const total = 100;
 	let written = 0, answered = 0, text = "";
 	(function more() {
 		while (written++ < total) if (!socket.write(many)) return socket.once("drain", more);

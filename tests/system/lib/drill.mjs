@@ -48,12 +48,15 @@ export function timedCtl(grayd, args) {
 const armOf = async (grayd, release, arm) =>
 	(await grayd.ctl(["-j", "stats", release])).json.releases[release].arms[arm];
 
-// Waits until the arm of the release has been given `count` more requests.
+// Waits until the arm of the release has been given `count` more requests; asks seldom, since each
+// question is a process beside those that are measured.
 async function untilMore(grayd, release, arm, count) {
 	const from = (await armOf(grayd, release, arm)).requests;
 
-	await until(`${count} requests for ${arm}`, async () =>
-		(await armOf(grayd, release, arm)).requests >= from + count, 20 * patience);
+	await until(`${count} requests for ${arm}`, async () => {
+		await new Promise((wake) => setTimeout(wake, 50));
+		return (await armOf(grayd, release, arm)).requests >= from + count;
+	}, 20 * patience);
 }
 
 // One drill on one release: share 50, then down to 0 by `down` (["rollback"] or ["weight", 0]).
