@@ -290,6 +290,9 @@ server_announce(struct sim *sim, struct err *err)
 {
 	const struct options *o = sim->options;
 
+	/* Before the lines: whoever has read them may look for the file. */
+	if (o->port_file != NULL && write_port_file(sim, o->port_file, err) < 0)
+		return -1;
 	for (const struct listener *l = sim->listeners; l != NULL; l = l->next)
 		print_address(l);
 	fflush(stdout);
@@ -301,5 +304,5 @@ server_announce(struct sim *sim, struct err *err)
 		write_ports(sim, file);
 		fclose(file);
 	}
-	return o->port_file != NULL ? write_port_file(sim, o->port_file, err) : 0;
+	return 0;
 }

@@ -65,6 +65,7 @@ export function startLoad(url, options, { log = true } = {}) {
 			rmSync(dir, { recursive: true, force: true });
 		}
 	});
+	done.catch(() => {}); // a test that has failed already does not wait for it
 	return { pid: child.pid, child, done };
 }
 
@@ -105,13 +106,14 @@ export function quantile(values, q) {
 // Five standard deviations of a count of n draws with probability p.
 export const fiveSigma = (n, p) => 5 * Math.sqrt(n * p * (1 - p));
 
-// A simprovider and a grayd in front of it, both ended when the test `t` ends.
+// A simprovider and a grayd in front of it, both ended, like every load, when the test `t` ends.
 //   script   of simprovider; `config` of grayd, or a function of the simprovider that makes it
 export async function startPair(t, { script, config = demoConfig, simArgs, ...more } = {}) {
 	const sim = await startSim({ script, args: simArgs });
 	let grayd;
 
 	t.after(async () => {
+		for (const child of running) child.kill("SIGKILL");
 		await grayd?.stop();
 		await sim.stop();
 	});
