@@ -223,7 +223,8 @@ on_bytes(void *owner, const uint8_t *bytes, size_t n)
 static void
 hide_own_key(struct attempt *a)
 {
-	if (!holds_own_key(a, buf_bytes(&a->bytes), buf_len(&a->bytes)))
+	/* In the bytes it may be written with escapes. */
+	if (!holds_own_key(a, buf_bytes(&a->bytes), buf_len(&a->bytes)) && !facts_hold_own_key(a))
 		return;
 	buf_free(&a->bytes);
 	hide_message(a);
@@ -434,7 +435,7 @@ attempt_deadline_us(const struct attempt *a)
 {
 	struct limit limits[3];
 	unsigned n = limits_of(a, limits);
-	uint64_t first = UINT64_MAX;
+	uint64_t first = a->decided ? a->last_byte_us : UINT64_MAX;
 
 	for (unsigned i = 0; i < n; i++)
 		if (limits[i].at_us < first)
@@ -448,6 +449,8 @@ attempt_expired(const struct attempt *a, uint64_t now_us)
 	struct limit limits[3];
 	unsigned n = limits_of(a, limits);
 
+	if (a->decided)
+		return a->outcome;
 	for (unsigned i = 0; i < n; i++)
 		if (limits[i].at_us <= now_us)
 			return limits[i].outcome == OUTCOME_OK ? judge_content(&a->facts)

@@ -214,6 +214,8 @@ conn_turn_end(struct worker *w)
 	while ((c = TAILQ_FIRST(&w->dirty)) != NULL) {
 		TAILQ_REMOVE(&w->dirty, c, dirty_link);
 		c->on_dirty = false;
+		if (c->no_memory)
+			conn_close(c);
 		if (c->state != CONN_DEAD)
 			conn_flush(c);
 		if (c->state != CONN_DEAD) {
@@ -246,9 +248,14 @@ conn_drain_all(struct worker *w)
 
 	for (c = LIST_FIRST(&w->conns); c != NULL; c = next) {
 		next = LIST_NEXT(c, link);
+		/* A request that is here already is still served. */
+		if (c->state == CONN_IDLE && buf_len(&c->out) == 0)
+			conn_read(c);
 		if (c->state == CONN_IDLE && buf_len(&c->out) == 0)
 			conn_close(c);
-		else
-			c->keep_alive = false;
+		if (c->state == CONN_DEAD)
+			continue;
+		c->keep_alive = false;
+		conn_rearm(c);
 	}
 }

@@ -36,6 +36,7 @@ struct conn {
 	bool chunked_out; /* the answer under way is framed in chunks */
 	bool on_dirty;	  /* is in worker.dirty */
 	bool close_when_sent, linger;
+	bool no_memory; /* output was lost: closed when the turn ends, never inside a callback */
 	bool upstream_paused; /* output stands above CONN_OUT_HIGH */
 	struct deadline deadline;
 	struct buf in, out;

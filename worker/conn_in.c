@@ -114,8 +114,10 @@ feed_chunked(struct conn *c, uint8_t *bytes, size_t n)
 bool
 conn_must_wait(const struct conn *c)
 {
+	if (c->no_memory)
+		return true;
 	if (c->state == CONN_IDLE || c->state == CONN_HEAD)
-		return buf_len(&c->out) > CONN_OUT_HIGH;
+		return buf_len(&c->out) > 0;
 	return c->state >= CONN_BUSY;
 }
 

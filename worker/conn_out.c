@@ -45,6 +45,8 @@ on_sent_all(struct conn *c)
 		conn_close(c);
 	else if (c->state == CONN_BUSY)
 		deadline_set(&c->deadline, 0);
+	else if (c->state == CONN_IDLE && (c->armed & EV_WRITE))
+		conn_set_idle(c); /* the stall clock ran until now */
 }
 
 /* More is queued than may be. libcurl reads on for as long as bytes come, so it is held back while
@@ -100,12 +102,10 @@ conn_flush(struct conn *c)
 static void
 queue(struct conn *c, const void *bytes, size_t n)
 {
-	if (c->state == CONN_DEAD || c->close_when_sent)
+	if (c->state == CONN_DEAD || c->close_when_sent || c->no_memory)
 		return;
-	if (buf_add(&c->out, bytes, n) < 0)
-		conn_close(c);
-	else
-		conn_mark_dirty(c);
+	c->no_memory = buf_add(&c->out, bytes, n) < 0;
+	conn_mark_dirty(c);
 }
 
 void
@@ -116,7 +116,7 @@ conn_send(struct conn *c, const void *head, size_t head_len, const void *body, s
 	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
 	size_t sent = 0;
 
-	if (c->state == CONN_DEAD)
+	if (c->state == CONN_DEAD || c->no_memory)
 		return;
 	if (buf_len(&c->out) == 0) {
 		ssize_t n = sendmsg(c->fd, &msg, MSG_NOSIGNAL);

@@ -11,8 +11,8 @@ arm(struct deadline *d, uint64_t now_us)
 	struct timeval tv = { .tv_sec = (time_t)(left_us / US_PER_S),
 		.tv_usec = (suseconds_t)(left_us % US_PER_S) };
 
-	d->armed_us = d->at_us;
-	event_add(&d->event, &tv);
+	/* Out of memory: the next change of the deadline tries again. */
+	d->armed_us = event_add(&d->event, &tv) == 0 ? d->at_us : 0;
 }
 
 static void

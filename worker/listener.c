@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Accepting. The listening sockets stand in an epoll set of this worker's own with EPOLLEXCLUSIVE,
- * which libevent cannot ask for, and that set is one readable descriptor for the loop: a new
- * connection wakes one worker, not all. The kernel always wakes the first in its queue, so a worker
- * that has had its share goes to the end of it by registering anew.
+ * Accepting. The listening sockets stand in an epoll set of this worker's own, which is one
+ * readable descriptor for the loop: accepting pauses and resumes by taking them out and putting
+ * them back. A new connection may wake several workers; the first to come takes it. One that has
+ * had its share registers anew, which puts it behind the others in the kernel's queue.
  */
 #include "worker/listener.h"
 
@@ -22,19 +22,20 @@
 #define ACCEPTS_A_TURN	   16
 #define EXHAUSTED_PAUSE_US (100 * US_PER_MS)
 
+/* Above this accepting pauses: 7/8 of this worker's share of the limit, but at least one. */
 static unsigned
 own_limit(const struct worker *w)
 {
-	unsigned n = w->seed->n_workers;
+	unsigned n = w->seed->n_workers, share = (w->config->limits.max_connections + n - 1) / n;
 
-	return (w->config->limits.max_connections + n - 1) / n;
+	return share - share / 8;
 }
 
 static void
 watch_sockets(struct worker *w, int op)
 {
 	for (unsigned i = 0; i < w->seed->n_listen; i++) {
-		struct epoll_event ev = { .events = EPOLLIN | EPOLLEXCLUSIVE, .data.u32 = i };
+		struct epoll_event ev = { .events = EPOLLIN, .data.u32 = i };
 
 		epoll_ctl(w->listen_set, op, w->seed->listen_fds[i], &ev);
 	}
@@ -101,7 +102,7 @@ accept_one(struct worker *w, int listen_fd)
 		close(fd);
 		return false;
 	}
-	if (w->n_conns > own_limit(w) / 8 * 7)
+	if (w->n_conns >= own_limit(w))
 		pause_accepting(w);
 	return !w->accept_paused;
 }
@@ -158,6 +159,6 @@ listener_stop(struct worker *w)
 void
 listener_resume(struct worker *w)
 {
-	if (w->accept_paused && w->accept_pause.at_us == 0 && w->n_conns <= own_limit(w) / 8 * 7)
+	if (w->accept_paused && w->accept_pause.at_us == 0 && w->n_conns < own_limit(w))
 		unpause_accepting(w);
 }

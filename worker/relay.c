@@ -58,6 +58,9 @@ take_event(struct attempt *a, const struct sse_event *ev)
 	if (marks & EVENT_GARBAGE)
 		return fail(a, OUTCOME_GARBAGE), false;
 	note_marks(a, marks);
+	/* An end marker must not pass for the end of an answer that there is not. */
+	if ((marks & EVENT_END) && !worth_commit(&a->facts))
+		return fail(a, OUTCOME_EMPTY), false;
 	if ((marks & EVENT_USAGE_ONLY) && !r->usage_asked)
 		drop_event(a, ev->raw_len);
 	else

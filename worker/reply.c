@@ -40,7 +40,7 @@ static const char *
 pin_header(const struct request *r)
 {
 	switch (r->decision.reason) {
-	case ROUTE_PINNED: return "accepted";
+	case ROUTE_PINNED: return r->rescued ? "refused" : "accepted";
 	case ROUTE_PIN_REFUSED: return "refused";
 	case ROUTE_PIN_DENIED: return "denied";
 	default: return NULL;

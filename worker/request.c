@@ -59,9 +59,11 @@ on_timer(void *arg)
 {
 	struct request *r = arg;
 
+	if (!r->waits_backoff && r->attempt.call == NULL)
+		return;
 	if (r->waits_backoff) {
 		r->waits_backoff = false;
-	} else if (r->attempt.call != NULL) {
+	} else {
 		uint64_t now_us = clock_mono_us();
 		bool late = !r->attempt.committed && now_us >= r->deadline_us;
 
@@ -242,8 +244,9 @@ request_pause(struct request *r, bool pause)
 		return;
 	a->held_back = pause;
 	a->last_byte_us = clock_mono_us();
-	request_set_timer(r);
 	upstream_pause(a->call, pause);
+	/* Behind the resumption, which may have delivered bytes that decided the attempt. */
+	request_set_timer(r);
 	/* What libcurl had kept while it was paused has come just now, and was no good. */
 	if (!pause && a->decided)
 		end_now(r, a->outcome);

@@ -42,9 +42,11 @@ remember_failure(struct request *r)
 
 	if (r->failures == NULL)
 		r->failures = calloc(ATTEMPTS_KEPT, sizeof(*r->failures));
-	if (r->failures == NULL || r->n_failures == ATTEMPTS_KEPT)
+	if (r->failures == NULL)
 		return;
-	f = &r->failures[r->n_failures++];
+	if (r->n_failures < ATTEMPTS_KEPT)
+		r->n_failures++;
+	f = &r->failures[r->n_failures - 1]; /* the last one is always there */
 	f->arm = a->arm;
 	f->outcome = a->outcome;
 	f->status = a->status;

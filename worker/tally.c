@@ -60,7 +60,8 @@ tally_fallback(struct request *r)
 void
 tally_rescued(struct request *r)
 {
-	count(r, ARM_CANDIDATE, COUNTER_RESCUED, 1);
+	if (!r->decision.pinned)
+		count(r, ARM_CANDIDATE, COUNTER_RESCUED, 1);
 }
 
 void

@@ -199,6 +199,7 @@ set_fences(CURL *easy)
 	       curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, IDLE_CONNECTION_S) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, DNS_CACHE_S) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_POST, 1L) == CURLE_OK;
@@ -230,6 +231,8 @@ set_callbacks(struct call *c)
 	       curl_easy_setopt(easy, CURLOPT_HEADERDATA, c) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_write) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_WRITEDATA, c) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, upstream_sock_open) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, &c->upstream->socks) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, upstream_sock_close) ==
 		   CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, &c->upstream->socks) == CURLE_OK;

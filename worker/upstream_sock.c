@@ -3,14 +3,17 @@
 #include "worker/upstream_sock.h"
 
 #include <event2/event_struct.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 struct upstream_sock {
 	struct event event;
 	struct upstream_socks *socks;
 	curl_socket_t fd;
+	bool ours; /* upstream_sock_close() will be told of its end; libcurl closes others itself */
 	short armed;  /* what the event waits for */
 	short wanted; /* what libcurl wants; 0: nothing, the connection is idle */
 };
@@ -75,27 +78,6 @@ find_or_new(struct upstream_socks *s, curl_socket_t fd)
 	return k;
 }
 
-/* Wanting only to read when reading is armed already costs nothing; wanting nothing leaves reading
- * armed. */
-static int
-on_interest(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
-{
-	struct upstream_socks *s = arg;
-	struct upstream_sock *k = find_or_new(s, fd);
-
-	(void)easy, (void)socket_arg;
-	if (k == NULL)
-		return -1;
-	k->wanted = (what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0);
-	if (what == CURL_POLL_REMOVE)
-		k->wanted = 0;
-	if (k->wanted != 0)
-		arm(k, k->wanted);
-	else if (k->armed & EV_WRITE)
-		arm(k, EV_READ);
-	return 0;
-}
-
 static void
 drop(struct upstream_socks *s, size_t fd)
 {
@@ -107,6 +89,45 @@ drop(struct upstream_socks *s, size_t fd)
 		event_del(&k->event);
 	free(k);
 	s->by_fd[fd] = NULL;
+}
+
+/* Wanting only to read when reading is armed already costs nothing; wanting nothing leaves reading
+ * armed. */
+static int
+on_interest(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
+{
+	struct upstream_socks *s = arg;
+	struct upstream_sock *k = find_or_new(s, fd);
+
+	(void)easy, (void)socket_arg;
+	/* Out of memory: this call will time out. -1 would end all calls of the pool. */
+	if (k == NULL)
+		return 0;
+	/* A pair of the resolver's is closed without a word: its number may be anybody's next. */
+	if (what == CURL_POLL_REMOVE && !k->ours) {
+		drop(s, (size_t)fd);
+		return 0;
+	}
+	k->wanted = (what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0);
+	if (what == CURL_POLL_REMOVE)
+		k->wanted = 0;
+	if (k->wanted != 0)
+		arm(k, k->wanted);
+	else if (k->armed & EV_WRITE)
+		arm(k, EV_READ);
+	return 0;
+}
+
+curl_socket_t
+upstream_sock_open(void *socks, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+	struct upstream_sock *k = fd >= 0 ? find_or_new(socks, fd) : NULL;
+
+	(void)purpose;
+	if (k != NULL)
+		k->ours = true;
+	return fd >= 0 ? fd : CURL_SOCKET_BAD;
 }
 
 int

@@ -21,5 +21,7 @@ struct upstream_socks {
 /* Ties the pool's sockets to the loop (CURLMOPT_SOCKETFUNCTION). */
 void upstream_socks_init(struct upstream_socks *s, struct event_base *base, CURLM *multi);
 void upstream_socks_fini(struct upstream_socks *s);
+/* CURLOPT_OPENSOCKETFUNCTION; `socks` is the struct upstream_socks. */
+curl_socket_t upstream_sock_open(void *socks, curlsocktype purpose, struct curl_sockaddr *address);
 /* CURLOPT_CLOSESOCKETFUNCTION; `socks` is the struct upstream_socks. */
 int upstream_sock_close(void *socks, curl_socket_t fd);

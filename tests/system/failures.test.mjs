@@ -555,9 +555,9 @@ describe("retries of stable", { concurrency: 8 }, () => {
 	});
 
 	for (const [name, least, most] of [
-		["seconds", wish, wish + patient(400)], ["whole-seconds", 1000, 1000 + patient(400)],
-		["milliseconds", wish, wish + patient(400)], ["both", wish, wish + patient(400)],
-		["date", 1000, 2000 + patient(400)], ["body", wish, wish + patient(400)],
+		["seconds", wish, wish + patient(1500)], ["whole-seconds", 1000, 1000 + patient(1500)],
+		["milliseconds", wish, wish + patient(1500)], ["both", wish, wish + patient(1500)],
+		["date", 1000, 2000 + patient(1500)], ["body", wish, wish + patient(1500)],
 	]) {
 		test(`Retry-After is obeyed: ${name}`, async () => {
 			const { status: code, attempts } = await ask(name);
@@ -571,7 +571,7 @@ describe("retries of stable", { concurrency: 8 }, () => {
 	test("a Retry-After beyond the deadline is answered with, at once and under its own name", async () => {
 		const begin = performance.now();
 		const { status: code, headers, attempts } = await ask("too-long");
-		assert.ok(performance.now() - begin < patient(1000));
+		assert.ok(performance.now() - begin < patient(3000));
 		assert.equal(code, 429);
 		assert.equal(headers["retry-after"], "3600");
 		assert.equal(attempts.length, 1);
@@ -582,14 +582,14 @@ describe("retries of stable", { concurrency: 8 }, () => {
 		const { status: code, attempts } = await ask("budget");
 		const spent = performance.now() - begin;
 		assert.equal(code, 503);
-		assert.ok(spent < patient(1000) + patient(200), `${spent} ms`);
+		assert.ok(spent < patient(2500), `${spent} ms`);
 		assert.ok(attempts.length >= 2 && attempts.length <= 6, `${attempts.length} attempts`);
 	});
 
 	test("the deadline ends an attempt, too", async () => {
 		const begin = performance.now();
 		const { status: code, json, headers, attempts } = await ask("silent");
-		assert.ok(performance.now() - begin < patient(800));
+		assert.ok(performance.now() - begin < patient(2000));
 		assert.equal(code, 504);
 		assert.equal(json.error.code, "deadline_exceeded");
 		assert.equal(headers["x-should-retry"], "false");
@@ -663,7 +663,7 @@ describe("attempts over both arms", { concurrency: 8 }, () => {
 		const { status: code, models } = await asked("wait");
 		assert.equal(code, 200);
 		assert.deepEqual(models, ["limited", "old"]);
-		assert.ok(performance.now() - begin < patient(1000));
+		assert.ok(performance.now() - begin < patient(3000));
 	});
 
 	test("a wait that fits is obeyed before the candidate's next attempt", async () => {
@@ -780,7 +780,7 @@ describe("timeouts", { concurrency: 8 }, () => {
 			const { status: code, headers, spent } = await timed("connect", make);
 			assert.equal(code, 200);
 			assert.equal(headers["x-gray-fallback-reason"], "connect_timeout");
-			assert.ok(spent >= short && spent < short + patient(500), `${spent} ms`);
+			assert.ok(spent >= short && spent < short + patient(1500), `${spent} ms`);
 		}
 		const { candidate } = (await stats(pair.grayd, "connect")).releases.connect.arms;
 		assert.deepEqual([candidate.attempts, candidate.sent], [2, 0]);
@@ -825,14 +825,14 @@ describe("timeouts", { concurrency: 8 }, () => {
 		const events = eventsOf(text);
 		assert.equal(JSON.parse(events.at(-1)).error.attempts[0].outcome, "idle_timeout");
 		assert.ok(!events.includes("[DONE]"));
-		assert.ok(spent >= short && spent < short + patient(500), `${spent} ms`);
+		assert.ok(spent >= short && spent < short + patient(1500), `${spent} ms`);
 	});
 
 	test("comments keep a connection from being idle, but are no first token", async () => {
 		const { status: code, headers, spent } = await timed("comments");
 		assert.equal(code, 200);
 		assert.equal(headers["x-gray-fallback-reason"], "first_token_timeout");
-		assert.ok(spent >= 3 * short && spent < 3 * short + patient(500), `${spent} ms`);
+		assert.ok(spent >= 3 * short && spent < 3 * short + patient(1500), `${spent} ms`);
 	});
 
 	test("reasoning counts as a first token", async () => {
@@ -846,7 +846,7 @@ describe("timeouts", { concurrency: 8 }, () => {
 		const { text, complete, spent } = await timed("longest");
 		assert.equal(complete, false);
 		assert.equal(JSON.parse(eventsOf(text).at(-1)).error.attempts[0].outcome, "stream_timeout");
-		assert.ok(spent >= 3 * short && spent < 3 * short + patient(500), `${spent} ms`);
+		assert.ok(spent >= 3 * short && spent < 3 * short + patient(1500), `${spent} ms`);
 	});
 
 	test("deadline_ms ends with the commit: it cuts no good long stream", async () => {

@@ -3,7 +3,7 @@
 // refusals before reading, connection limits, and the corners of HTTP that users meet.
 
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, chmodSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, chmodSync, rmSync, statSync } from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

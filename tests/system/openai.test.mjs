@@ -67,7 +67,8 @@ describe("openai, the npm client", { concurrency: 4 }, () => {
 	});
 
 	test("chat", async () => {
-		const { data, response, request_id: id } = await client.chat.completions.create({ model: "chat", messages, temperature: 0.5 }).withResponse();
+		const { data, response, request_id: id } = await client.chat.completions
+			.create({ model: "chat", messages, temperature: 0.5 }).withResponse();
 		assert.equal(data.choices[0].message.content, "plain says: tok0 tok1 tok2 tok3 tok4");
 		assert.equal(data.choices[0].finish_reason, "stop");
 		assert.equal(data.usage.completion_tokens, 5);
@@ -197,7 +198,8 @@ describe("openai, the npm client", { concurrency: 4 }, () => {
 	test("a 400 of both models is a BadRequestError in the provider's words", async () => {
 		await assert.rejects(client.chat.completions.create({ model: "strict", messages }), (error) => {
 			assert.ok(error instanceof OpenAI.BadRequestError);
-			assert.deepEqual([error.status, error.code, error.param, error.error.message], [400, "context_length_exceeded", "messages", "too many tokens"]);
+			assert.deepEqual([error.status, error.code, error.param, error.error.message],
+				[400, "context_length_exceeded", "messages", "too many tokens"]);
 			return true;
 		});
 	});
@@ -319,7 +321,9 @@ describe("openai, the npm client", { concurrency: 4 }, () => {
 			const request = { model: "chat", messages: [{ role: "user", content: `number ${i}` }], user: `user-${i}` };
 			if (i % 2) return (await client.chat.completions.create(request)).choices[0].message.content;
 			let text = "";
-			for await (const chunk of await client.chat.completions.create({ ...request, stream: true })) text += chunk.choices[0]?.delta?.content ?? "";
+			for await (const chunk of await client.chat.completions.create({ ...request, stream: true })) {
+				text += chunk.choices[0]?.delta?.content ?? "";
+			}
 			return text;
 		}));
 		assert.deepEqual(new Set(answers), new Set(["plain says: tok0 tok1 tok2 tok3 tok4"]));
@@ -331,7 +335,8 @@ describe("openai, the npm client", { concurrency: 4 }, () => {
 			written = init.body;
 			return fetch(url, init);
 		} });
-		const { request_id: id } = await spy.chat.completions.create({ model: "chat", messages, tools, metadata: { "ключ": "значение" }, seed: 7 }).withResponse();
+		const { request_id: id } = await spy.chat.completions
+			.create({ model: "chat", messages, tools, metadata: { "ключ": "значение" }, seed: 7 }).withResponse();
 		const [attempt] = await attemptsOf(pair.sim, id);
 		const received = await pair.sim.request(attempt.id);
 		assert.equal(sha256(received.slice(received.indexOf("\r\n\r\n") + 4)),

@@ -171,6 +171,16 @@ test("a pin holds at 0 % and during a rollout, and is not counted", async (t) =>
 	assert.equal((await shareOf(grayd)).measured_percent, null);
 });
 
+test("a pin that names no arm is an error, not a guess", async (t) => {
+	const { sim, grayd } = await startPair(t);
+
+	for (const arm of ["canary", "", "candidate,stable"]) {
+		const { status, json } = await post(grayd.url, {}, { headers: { "x-gray-arm": arm } });
+		assert.deepEqual([status, json.error.code], [400, "invalid_header"], arm);
+	}
+	assert.equal((await sim.summary()).total.attempts, 0);
+});
+
 test("a pin is refused after a rollback: stable answers", async (t) => {
 	const { sim, grayd } = await startPair(t);
 

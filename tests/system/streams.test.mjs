@@ -9,7 +9,7 @@ import net from "node:net";
 import { after, before, describe, test } from "node:test";
 import {
 	assertLedger, attemptsOf, contentOf, eventsOf, message, ownProvider, patient, portOf, post, quiet, requestText, sha256,
-	startPair, stats, streamed, wire,
+	startPair, stats, streamed, wire, writeAll,
 } from "./lib/expect.mjs";
 import { until } from "./lib/grayd.mjs";
 import { load, long, sanitized } from "./lib/load.mjs";
@@ -58,7 +58,8 @@ describe("an answer is what the provider sent, byte for byte", () => {
 	for (const name of Object.keys(behaviours)) {
 		for (const [shape, make] of [["whole", message], ["stream", streamed]]) {
 			test(`${name}, ${shape}`, async () => {
-				const answer = await post(pair.grayd.url, make(name, { tools: name === "tools" ? [{ type: "function", function: { name: "lookup" } }] : undefined }));
+				const asked = name === "tools" ? { tools: [{ type: "function", function: { name: "lookup" } }] } : {};
+				const answer = await post(pair.grayd.url, make(name, asked));
 				assert.equal(answer.status, 200, answer.text);
 				assert.ok(answer.complete);
 				const [attempt] = await until("the end of the attempt", async () => {
@@ -337,7 +338,7 @@ function openStream(url, body = streamed("chat")) {
 
 describe("the flow of a stream", () => {
 	test("nothing comes before the first token, and each token at once", async (t) => {
-		const count = 200, written = [];
+		const count = 100, written = [];
 		const provider = await ownProvider(async (req, res) => {
 			beginStream(res);
 			res.write(`${event({ role: "assistant", content: "" })}\n\n`);
@@ -346,7 +347,7 @@ describe("the flow of a stream", () => {
 			for (let i = 0; i < count; i++) {
 				written.push(performance.now());
 				res.write(`${event({ content: `<${i}>` })}\n\n`);
-				await new Promise((go) => setTimeout(go, 4));
+				await new Promise((go) => setTimeout(go, 10));
 			}
 			res.end("data: [DONE]\n\n");
 		});
@@ -361,8 +362,8 @@ describe("the flow of a stream", () => {
 		assert.equal(delays.length, count);
 		delays.sort((a, b) => a - b);
 		const [half, most] = [delays[count / 2], delays[Math.floor(count * 0.9)]];
-		// Whoever waits for more bytes, or for an acknowledgement, needs 4 ms or 40 ms for each.
-		assert.ok(half < patient(2) && most < patient(10), `p50 ${half} ms, p90 ${most} ms`);
+		// Whoever waits for more bytes, or for an acknowledgement, needs 10 ms or 40 ms for each.
+		assert.ok(half < 5 && most < patient(30), `p50 ${half} ms, p90 ${most} ms`);
 	});
 
 	test("a client that does not read 100 MB: the provider waits, memory stays, and then all of it comes", async (t) => {
@@ -374,7 +375,7 @@ describe("the flow of a stream", () => {
 			socket = res.socket;
 			for (let bytes = 0; bytes < total; bytes += piece.length) {
 				sent.update(piece);
-				if (!res.write(piece)) await new Promise((go) => res.once("drain", go));
+				await writeAll(res, piece);
 			}
 			sent.update("data: [DONE]\n\n");
 			res.end("data: [DONE]\n\n");
@@ -416,9 +417,7 @@ describe("the flow of a stream", () => {
 			beginStream(res);
 			res.on("close", () => (closed = performance.now()));
 			const piece = `${event({ content: "x".repeat(65536) })}\n\n`;
-			while (!res.destroyed) {
-				if (!res.write(piece)) await new Promise((go) => { res.once("drain", go); res.once("close", go); });
-			}
+			while (await writeAll(res, piece));
 		});
 		t.after(() => provider.stop());
 		const pair = await startPair({ t, config: oneOwn(provider.url, {}, { limits: { write_stall_ms: patient(300) } }) });
@@ -466,7 +465,7 @@ test("a stream as fast as it goes keeps nobody else waiting", async (t) => {
 	await until("the streams", async () => (await stats(pair.grayd)).releases.fast.arms.stable.in_flight === 2);
 	const { summary } = await load(pair.grayd.url, { m: "small", n: 100, c: 1 }, { log: false });
 	assert.equal(summary.verdicts.ok, 100);
-	assert.ok(summary.latency_us.p95 < patient(60) * 1000, `p95 ${summary.latency_us.p95} us`);
+	assert.ok(summary.latency_us.p95 < patient(300) * 1000, `p95 ${summary.latency_us.p95} us`);
 	assert.equal((await streams).summary.verdicts.ok, 2);
 });
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What the tests of the data plane share: a provider and a grayd in front of it, requests as a
-// client sends them (through node's http, over a bare socket), and the three ledgers
-// that must agree: what clients saw, what the provider saw, what grayd counted.
+// client sends them (through node's http, over a bare socket), and the three ledgers that must
+// agree: what clients saw, what the provider saw, what grayd counted.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -212,4 +212,20 @@ export async function ownProvider(handle) {
 			server.closeAllConnections();
 		}),
 	};
+}
+
+// Writes to a response and waits until it takes more; false: the other side has gone.
+export async function writeAll(res, bytes) {
+	if (!res.write(bytes) && !res.destroyed) {
+		await new Promise((go) => {
+			const on = () => {
+				res.off("drain", on);
+				res.off("close", on);
+				go();
+			};
+			res.on("drain", on);
+			res.on("close", on);
+		});
+	}
+	return !res.destroyed;
 }
