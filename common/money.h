@@ -11,10 +11,10 @@
 
 #include "common/err.h"
 
-#define PICOUSD_PER_USD UINT64_C(1000000000000)
+#define PICOUSD_PER_USD	 UINT64_C(1000000000000)
 #define PICOUSD_DECIMALS 12
-#define MONEY_PRICE_MAX PICOUSD_PER_USD /* a token: one million USD per million tokens */
-#define MONEY_CHARS	40		/* what money_format() needs at most */
+#define MONEY_PRICE_MAX	 PICOUSD_PER_USD /* a token: one million USD per million tokens */
+#define MONEY_CHARS	 40		 /* what money_format() needs at most */
 
 struct money {
 	uint64_t usd, picousd; /* picousd < PICOUSD_PER_USD */

@@ -145,12 +145,11 @@ struct slot {
 	_Atomic uint64_t generation;
 	_Atomic uint64_t heartbeat_us; /* clock_mono_us() */
 	_Atomic uint64_t
-	    acked_revision;	     /* no decision under an older policy will be made any more */
-	_Atomic uint64_t bad_policy; /* policy slots that failed their check */
-	_Atomic uint64_t started;    /* requests whose head was accepted; written first */
-	_Atomic uint64_t finished;   /* requests that ended, however; written last */
-	_Atomic uint64_t
-	    rejected; /* refused before they had a release; also in finished */
+	    acked_revision;	      /* no decision under an older policy will be made any more */
+	_Atomic uint64_t bad_policy;  /* policy slots that failed their check */
+	_Atomic uint64_t started;     /* requests whose head was accepted; written first */
+	_Atomic uint64_t finished;    /* requests that ended, however; written last */
+	_Atomic uint64_t rejected;    /* refused before they had a release; also in finished */
 	_Atomic uint64_t malformed;   /* connections closed for bytes that are not HTTP */
 	_Atomic uint64_t connections; /* accepted ever */
 	_Atomic uint64_t open;	      /* client connections open now */

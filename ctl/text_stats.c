@@ -105,8 +105,7 @@ put_cost(struct table *t, const struct arms *arms)
 {
 	table_put(t, "cost, USD");
 	for (unsigned i = 0; i < arms->n; i++) {
-		const cJSON *cost =
-		    cJSON_GetObjectItemCaseSensitive(arms->objects[i], "cost_usd");
+		const cJSON *cost = cJSON_GetObjectItemCaseSensitive(arms->objects[i], "cost_usd");
 
 		if (cJSON_IsNumber(cost))
 			table_put(t, "%.6f", cost->valuedouble);
@@ -188,12 +187,13 @@ text_show_stats(const struct screen *screen, const struct args *args, const cJSO
 static void
 print_map(const struct screen *screen, const cJSON *map, const char *before, const char *after)
 {
+	const char *between = before;
 	const cJSON *each;
 
 	cJSON_ArrayForEach(each, map)
 	{
-		fprintf(screen->out, "%s%s %.0f", before, each->string, each->valuedouble);
-		before = ", ";
+		fprintf(screen->out, "%s%s %.0f", between, each->string, each->valuedouble);
+		between = ", ";
 	}
 	fputs(cJSON_GetArraySize(map) > 0 ? after : "", screen->out);
 }

@@ -27,24 +27,24 @@ struct chat_keys {
 };
 
 struct chat {
-	struct jspan model;   /* between the quotes */
-	bool model_escaped;   /* compare it unescaped only */
-	bool stream;          /* "stream": true */
-	bool usage_asked;     /* by the client: stream_options.include_usage: true */
-	bool usage_added;     /* by chat_ask_usage() */
+	struct jspan model;	    /* between the quotes */
+	bool model_escaped;	    /* compare it unescaped only */
+	bool stream;		    /* "stream": true */
+	bool usage_asked;	    /* by the client: stream_options.include_usage: true */
+	bool usage_added;	    /* by chat_ask_usage() */
 	bool has_tools, wants_json; /* tools not empty; response_format asks for JSON */
-	bool bound;           /* previous_response_id or conversation is given and not null */
-	struct jspan stream_options;  /* the whole value; len 0: absent */
-	struct jspan include_usage;   /* its value within stream_options; len 0: absent */
+	bool bound;		    /* previous_response_id or conversation is given and not null */
+	struct jspan stream_options;	  /* the whole value; len 0: absent */
+	struct jspan include_usage;	  /* its value within stream_options; len 0: absent */
 	struct jspan keys[CHAT_KEYS_MAX]; /* as chat_keys; strings and numbers only, len 0: absent,
-	                                   * empty or another type; strings between the quotes */
+					   * empty or another type; strings between the quotes */
 	bool keys_escaped[CHAT_KEYS_MAX];
-	size_t last_brace;    /* of the top-level object */
+	size_t last_brace; /* of the top-level object */
 };
 
 struct chat_error {
 	char message[160]; /* for the client: names the member or the byte */
-	char param[32];    /* the member; empty: none */
+	char param[32];	   /* the member; empty: none */
 };
 
 /* Scans a body. -1: `error` is filled (not JSON, not an object, no model, model not a string or

@@ -16,10 +16,16 @@
 enum jtok {
 	JTOK_ERROR, /* not JSON; `error` says why, `pos` where */
 	JTOK_END,   /* the value is complete and only white space follows it */
-	JTOK_OBJECT, JTOK_OBJECT_END,
-	JTOK_ARRAY, JTOK_ARRAY_END,
-	JTOK_KEY,   /* a member's name; its value is the next token */
-	JTOK_STRING, JTOK_NUMBER, JTOK_TRUE, JTOK_FALSE, JTOK_NULL,
+	JTOK_OBJECT,
+	JTOK_OBJECT_END,
+	JTOK_ARRAY,
+	JTOK_ARRAY_END,
+	JTOK_KEY, /* a member's name; its value is the next token */
+	JTOK_STRING,
+	JTOK_NUMBER,
+	JTOK_TRUE,
+	JTOK_FALSE,
+	JTOK_NULL,
 };
 
 /* A piece of the text; of strings and keys the bytes between the quotes, escapes as written. */
@@ -32,8 +38,8 @@ struct jscan {
 	size_t len, pos;
 	unsigned depth;
 	uint64_t in_object; /* bit d: the container at depth d + 1 is an object */
-	uint8_t expect;     /* private */
-	bool escaped;       /* the string or key just returned contains a backslash */
+	uint8_t expect;	    /* private */
+	bool escaped;	    /* the string or key just returned contains a backslash */
 	struct jspan span;  /* of the token just returned */
 	const char *error;  /* constant text; NULL: none */
 };

@@ -15,13 +15,13 @@
 
 /* One event, or a block of comments. Pointers are into the caller's bytes. */
 struct sse_event {
-	const uint8_t *raw;  /* all of it, with the blank line that ends it */
+	const uint8_t *raw; /* all of it, with the blank line that ends it */
 	size_t raw_len;
 	const uint8_t *type; /* value of the last "event:" line; NULL: none */
 	size_t type_len;
 	const uint8_t *data; /* value of the first "data:" line; NULL: none (a comment, a ping) */
 	size_t data_len;
-	bool more_data;      /* there are further "data:" lines: sse_join() */
+	bool more_data; /* there are further "data:" lines: sse_join() */
 };
 
 /* Where the search for the end of the current event goes on; zero it to begin. */

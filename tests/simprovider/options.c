@@ -105,8 +105,7 @@ static const struct {
 	int (*read)(struct options *, const char *value);
 	const char *help;
 } table[] = {
-	{ "listen", "ADDR", read_listen,
-	    "127.0.0.1:PORT or [::1]:PORT, port 0: any; repeatable" },
+	{ "listen", "ADDR", read_listen, "127.0.0.1:PORT or [::1]:PORT, port 0: any; repeatable" },
 	{ "admin-listen", "ADDR", read_admin, "only /sim/..., served whatever the script says" },
 	{ "script", "FILE", read_script, "how each model behaves; default: all answer quickly" },
 	{ "kind", "KIND", read_kind, "openai (default)" },
