@@ -16,6 +16,8 @@ extern char **environ;
 
 static char *area; /* NULL: titles cannot be set */
 static size_t area_bytes;
+/* All that stood in the environment: who unsets a variable does not free it. */
+static char **kept __attribute__((used));
 
 static void
 free_strings(char **strings)
@@ -45,6 +47,21 @@ copy_strings(char **from)
 	return to;
 }
 
+/* Another list of the same strings; NULL when memory is short, which costs nothing but tidiness. */
+static char **
+keep_all(char **strings)
+{
+	size_t n = 0;
+	char **list;
+
+	while (strings[n] != NULL)
+		n++;
+	list = calloc(n + 1, sizeof(*list));
+	if (list != NULL)
+		memcpy(list, strings, n * sizeof(*list));
+	return list;
+}
+
 /* Where the strings end that follow each other without a gap from `end` on. */
 static char *
 end_of(char **strings, char *end)
@@ -69,6 +86,7 @@ title_init(int argc, char **argv)
 	end = end_of(environ, end_of(argv, argv[0]));
 	area = argv[0];
 	area_bytes = (size_t)(end - area);
+	kept = keep_all(environment);
 	environ = environment;
 	/* getopt and messages go on to use argv. */
 	for (int i = 0; i < argc; i++)

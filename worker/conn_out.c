@@ -153,7 +153,7 @@ conn_finish(struct conn *c)
 		queue(c, "0\r\n\r\n", 5);
 	c->chunked_out = false;
 	c->request = NULL;
-	if (!c->keep_alive || c->worker->draining)
+	if (!c->keep_alive)
 		c->close_when_sent = true;
 	else
 		conn_set_idle(c);

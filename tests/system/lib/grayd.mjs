@@ -96,6 +96,8 @@ function readLog(file) {
 //   user    { uid, gid } to run grayd as
 //   wait    false: do not wait; then `url` is empty
 //   dir     a folder to use instead of a new one; it is not removed at the end
+//   program another grayd than the one that was built
+//   fds     descriptors for it, from 3 on
 // Gives {
 //   ctl(args, options)  grayctl with this grayd's socket
 //   status()            `status -j` as an object
@@ -105,7 +107,7 @@ function readLog(file) {
 //   logLines()          the log so far, parsed
 //   stop(signal)        asks it to leave, waits until it has, removes the folder; { code, signal }
 // }
-export async function startGrayd({ config = smallConfig(), env = {}, user = {}, wait = true, dir: given } = {}) {
+export async function startGrayd({ config = smallConfig(), env = {}, user = {}, wait = true, dir: given, program = join(build, "grayd"), fds = [] } = {}) {
 	const dir = given ?? mkdtempSync(join(tmpdir(), "grayd-test-"));
 	const complete = completeConfig(config, dir);
 	const file = join(dir, "grayd.json");
@@ -119,9 +121,9 @@ export async function startGrayd({ config = smallConfig(), env = {}, user = {}, 
 	}
 	writeFileSync(file, JSON.stringify(complete, null, "\t"));
 
-	const child = spawn(join(build, "grayd"), ["-c", file], {
+	const child = spawn(program, ["-c", file], {
 		env: { ...process.env, ...env },
-		stdio: ["ignore", "pipe", "pipe"],
+		stdio: ["ignore", "pipe", "pipe", ...fds],
 		...user,
 	});
 	running.add(child);
