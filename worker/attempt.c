@@ -16,9 +16,8 @@
 #include "worker/tally.h"
 
 #define KEY_GIVEAWAY 16 /* bytes */
-#define END_GRACE_US                                                                \
-	(1 * (uint64_t)US_PER_S) /* for the close of a stream whose end marker came \
-				  */
+/* For the close of a stream whose end marker has come. */
+#define END_GRACE_US (1 * (uint64_t)US_PER_S)
 
 /* ---- the key --------------------------------------------------------------------------------- */
 

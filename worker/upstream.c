@@ -63,12 +63,6 @@ upstream_ops(const struct upstream *u)
 	return u->ops;
 }
 
-const struct config_provider *
-upstream_provider(const struct upstream *u)
-{
-	return u->provider;
-}
-
 /* ---- libcurl's callbacks --------------------------------------------------------------------- */
 
 /* Called before a request goes out. A second time within a call means that libcurl sends it again

@@ -55,7 +55,6 @@ void upstream_close_all(struct worker *w);
 /* The pool of config.providers[number]. */
 struct upstream *upstream_of(struct worker *w, unsigned number);
 const struct provider_ops *upstream_ops(const struct upstream *u);
-const struct config_provider *upstream_provider(const struct upstream *u);
 
 /* Begins an exchange; NULL: out of memory. */
 struct call *upstream_begin(struct upstream *u, const struct call_order *order) MUST_CHECK;
