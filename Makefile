@@ -97,7 +97,7 @@ $(B)/%.o: %.c
 run: ## build, then run grayd with two simulated models; CONFIG=path runs that config instead
 	@etc/setup build
 	@$(MAKE) -s --no-print-directory all
-	@etc/run "$(CONFIG)"
+	@GRAYD_BUILD=$(BIN) etc/run "$(CONFIG)"
 
 check: ## install what the tests need, build, run every test; SAN=address,undefined for sanitizers
 	@etc/setup check
