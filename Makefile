@@ -132,12 +132,16 @@ install: all ## to $(DESTDIR)$(prefix); programs, man pages, example configs
 	    install -d $$dir && install -m 644 $$page $$dir/ || exit 1; done
 	install -d $(DESTDIR)$(prefix)/share/doc/grayd
 	install -m 644 README.md LICENSE etc/*.json $(DESTDIR)$(prefix)/share/doc/grayd/
+	install -m 755 etc/rollout.sh $(DESTDIR)$(prefix)/share/doc/grayd/
+	install -d $(DESTDIR)$(prefix)/share/bash-completion/completions
+	$(BIN)/grayctl completion > $(DESTDIR)$(prefix)/share/bash-completion/completions/grayctl
 
 uninstall: ## what install put there
 	rm -f $(DESTDIR)$(prefix)/sbin/grayd $(DESTDIR)$(prefix)/bin/grayctl $(DESTDIR)$(prefix)/bin/simprovider
 	for page in $(PAGES); do \
 	    rm -f $(DESTDIR)$(prefix)/share/man/man$${page##*.}/$${page##*/}; done
 	rm -rf $(DESTDIR)$(prefix)/share/doc/grayd
+	rm -f $(DESTDIR)$(prefix)/share/bash-completion/completions/grayctl
 
 clean: ## everything under build/
 	rm -rf build

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/un.h>
@@ -91,4 +92,25 @@ address_is_local(const struct address *a)
 	if (a->storage.ss_family == AF_INET)
 		return ntohl(v4->sin_addr.s_addr) >> 24 == 127;
 	return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+}
+
+bool
+address_is_bound(const struct address *a, const struct sockaddr_storage *bound, socklen_t length)
+{
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)&a->storage;
+	const struct sockaddr_in *b4 = (const struct sockaddr_in *)(const void *)bound;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)&a->storage;
+	const struct sockaddr_in6 *b6 = (const struct sockaddr_in6 *)(const void *)bound;
+	const struct sockaddr_un *un = (const struct sockaddr_un *)(const void *)&a->storage;
+	const struct sockaddr_un *bn = (const struct sockaddr_un *)(const void *)bound;
+
+	if (length < sizeof(sa_family_t) || a->storage.ss_family != bound->ss_family)
+		return false;
+	if (bound->ss_family == AF_INET)
+		return v4->sin_port == b4->sin_port && v4->sin_addr.s_addr == b4->sin_addr.s_addr;
+	if (bound->ss_family == AF_INET6)
+		return v6->sin6_port == b6->sin6_port &&
+		       memcmp(&v6->sin6_addr, &b6->sin6_addr, sizeof(v6->sin6_addr)) == 0;
+	return bound->ss_family == AF_UNIX && length > offsetof(struct sockaddr_un, sun_path) &&
+	       strncmp(un->sun_path, bn->sun_path, sizeof(un->sun_path)) == 0;
 }

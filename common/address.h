@@ -23,3 +23,6 @@ struct address {
 const char *address_parse(const char *text, struct address *a) MUST_CHECK;
 /* Whether only this machine can reach it: a Unix socket, 127.0.0.0/8, ::1. */
 bool address_is_local(const struct address *a);
+/* Whether a bound socket's address is this one. */
+bool address_is_bound(
+    const struct address *a, const struct sockaddr_storage *bound, socklen_t length);

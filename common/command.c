@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "common/moment.h"
 #include "common/printable.h"
 
 #define NUMBER_MAX (UINT64_C(1) << 53) /* what JSON numbers carry exactly */
@@ -31,6 +32,10 @@ static const struct param_info params[PARAM_COUNT] = {
 #define INSTEAD(p)                      \
 	{                               \
 		ROLE_INSTEAD, PARAM_##p \
+	}
+#define MANY(p)                      \
+	{                            \
+		ROLE_MANY, PARAM_##p \
 	}
 static const struct verb_info verbs[VERB_COUNT] = {
 #define VERB(id, name, right, handler, show, help, ...) \
@@ -212,6 +217,11 @@ param_parse(enum param id, const char *text, struct command_value *out, struct e
 	} else if (p->type != TYPE_FLAG && check_text(p, text, e) == -1) {
 		return -1;
 	}
+	if (p->type == TYPE_MOMENT && moment_parse(text, 0, &value) == -1)
+		return err_set(e,
+		    "%s: \"%.64s\" is no time; expected one such as 2026-11-24T08:00:00Z, or +90m, "
+		    "+12h, +2d from now",
+		    p->name, text);
 	*out = (struct command_value){ .given = true, .text = text, .number = value };
 	return 0;
 }
@@ -226,7 +236,7 @@ verb_complete(enum verb v, const struct command_value values[PARAM_COUNT], struc
 		if (p->role == ROLE_INSTEAD && values[p->param].given)
 			instead = params[p->param].name;
 	for (const struct verb_param *p = info->params; p->role != ROLE_END; p++) {
-		if (p->role != ROLE_NEED)
+		if (p->role != ROLE_NEED && p->role != ROLE_MANY)
 			continue;
 		if (instead == NULL && !values[p->param].given)
 			return err_set(e, "%s: %s is missing", info->name, params[p->param].name);

@@ -35,12 +35,14 @@ enum param_type {
 	TYPE_INTEGER,
 	TYPE_SECONDS,
 	TYPE_CONDITION,
+	TYPE_MOMENT,
+	TYPE_LIST,
 	TYPE_COUNT
 };
 
 enum param_where { WHERE_WIRE, WHERE_LOCAL };
 enum verb_right { RIGHT_LOCAL, RIGHT_READ, RIGHT_CHANGE };
-enum param_role { ROLE_END, ROLE_NEED, ROLE_MAY, ROLE_OPTION, ROLE_INSTEAD };
+enum param_role { ROLE_END, ROLE_NEED, ROLE_MAY, ROLE_OPTION, ROLE_INSTEAD, ROLE_MANY };
 
 struct param_info {
 	const char *name;
@@ -65,12 +67,16 @@ struct verb_info {
 	struct verb_param params[VERB_PARAMS_MAX]; /* up to ROLE_END */
 };
 
+#define COMMAND_LIST_MAX 64
+
 /* A value that was given. `text` is what was written (borrowed); `number` its meaning for the types
- * that are numbers: hundredths of a percent, the integer, milliseconds. A flag is 1. */
+ * that are numbers: hundredths of a percent, the integer, milliseconds. A flag is 1. Of a list
+ * there is `list` (borrowed) with `number` texts, and no `text`. */
 struct command_value {
 	bool given;
 	const char *text;
 	uint64_t number;
+	const char *const *list;
 };
 
 const struct verb_info *verb_info(enum verb v);	   /* never NULL; asserts v < VERB_COUNT */
@@ -82,8 +88,8 @@ enum verb verb_nearest(const char *name);
 enum param_role verb_role(enum verb v, enum param p);
 enum param param_find(const char *name); /* by its name on the wire; PARAM_NONE: no such */
 
-/* Checks `text` as a value of `p` and fills `out`, which borrows the text. On -1 `e` names the
- * parameter and what was expected. */
+/* Checks `text` as a value of `p`, or as one of a list, and fills `out`, which borrows the text. On
+ * -1 `e` names the parameter and what was expected. */
 int param_parse(
     enum param p, const char *text, struct command_value *out, struct err *e) MUST_CHECK;
 /* Checks that the values given are a whole command: needed words there, nothing that excludes

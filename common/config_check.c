@@ -223,6 +223,15 @@ finish_release(struct reader *r, void *base, const cJSON *given)
 	return 0;
 }
 
+/* With port 0 the kernel chooses one, so the same text twice is two addresses. */
+static bool
+is_any_port(const char *listen)
+{
+	const char *colon = strrchr(listen, ':');
+
+	return strncmp(listen, "unix:", 5) != 0 && strcmp(colon, ":0") == 0;
+}
+
 static int
 check_listeners(struct reader *r, const struct config *c, const cJSON *given)
 {
@@ -235,7 +244,7 @@ check_listeners(struct reader *r, const struct config *c, const cJSON *given)
 			    "%s can be reached from outside, and without \"clients\" anybody may "
 			    "use it; name clients, or listen on loopback or unix: only",
 			    c->listen[i]);
-		if (strcmp(c->listen[i], c->admin_listen) == 0)
+		if (strcmp(c->listen[i], c->admin_listen) == 0 && !is_any_port(c->listen[i]))
 			return reader_fail_key(
 			    r, given, "admin_listen", "the same as an item of \"listen\"");
 	}

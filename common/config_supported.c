@@ -65,9 +65,9 @@ check_release(struct reader *r, const struct config *c, const cJSON *root, unsig
 	const struct config_release *release = &c->releases[i];
 	struct spot at = { "releases", release->name, i, "plan", "mode" };
 
-	if (release->plan.mode == PLAN_MANUAL)
+	if (release->plan.mode != PLAN_AUTO)
 		return 0;
-	return refuse(r, root, at, "a mode other than \"manual\"");
+	return refuse(r, root, at, "\"auto\"");
 }
 
 static int

@@ -55,9 +55,34 @@ decode_number(const struct json *json, const cJSON *item, struct command_value *
 }
 
 static int
-decode_value(const struct json *json, const cJSON *item, struct command_value *out, struct err *e)
+decode_list(struct ctl_request *r, enum param id, const cJSON *array, struct err *e)
 {
+	struct command_value each;
+	unsigned n = 0;
+	const cJSON *item;
+
+	cJSON_ArrayForEach(item, array)
+	{
+		if (!cJSON_IsString(item))
+			return err_set(e, "%s: expected strings, found %s", param_info(id)->name,
+			    json_kind_name(item));
+		if (n == COMMAND_LIST_MAX)
+			return err_set(
+			    e, "%s: more than %d of them", param_info(id)->name, COMMAND_LIST_MAX);
+		if (param_parse(id, item->valuestring, &each, e) == -1)
+			return -1;
+		r->list[n++] = item->valuestring;
+	}
+	r->values[id] = (struct command_value){ .given = n > 0, .number = n, .list = r->list };
+	return 0;
+}
+
+static int
+decode_value(struct ctl_request *r, const cJSON *item, struct err *e)
+{
+	const struct json *json = &r->json;
 	enum param id = param_find(item->string);
+	struct command_value *out = &r->values[id];
 	const struct param_info *p = param_info(id);
 	bool number = p->type == TYPE_PERCENT || p->type == TYPE_INTEGER || p->type == TYPE_SECONDS;
 
@@ -68,11 +93,14 @@ decode_value(const struct json *json, const cJSON *item, struct command_value *o
 	}
 	if (number && cJSON_IsNumber(item))
 		return decode_number(json, item, out, e);
-	if (!number && p->type != TYPE_FLAG && cJSON_IsString(item))
+	if (p->type == TYPE_LIST && cJSON_IsArray(item))
+		return decode_list(r, id, item, e);
+	if (!number && p->type != TYPE_FLAG && p->type != TYPE_LIST && cJSON_IsString(item))
 		return param_parse(id, item->valuestring, out, e);
 	return err_set(e, "%s: expected %s, found %s", p->name,
 	    number		   ? "a number"
 	    : p->type == TYPE_FLAG ? "true or false"
+	    : p->type == TYPE_LIST ? "a list of strings"
 				   : "a string",
 	    json_kind_name(item));
 }
@@ -95,7 +123,7 @@ decode_args(const cJSON *args, struct ctl_request *r, struct err *e)
 		if (seen & UINT32_C(1) << id)
 			return err_set(e, "args.%s: given twice", item->string);
 		seen |= UINT32_C(1) << id;
-		if (decode_value(&r->json, item, &r->values[id], e) == -1)
+		if (decode_value(r, item, e) == -1)
 			return err_prefix(e, "args");
 	}
 	return verb_complete(r->verb, r->values, e);
@@ -208,6 +236,7 @@ encode_value(enum param p, const struct command_value *v)
 	case TYPE_PERCENT: return cJSON_CreateNumber((double)v->number / 100);
 	case TYPE_SECONDS: return cJSON_CreateNumber((double)v->number / 1000);
 	case TYPE_INTEGER: return cJSON_CreateNumber((double)v->number);
+	case TYPE_LIST: return cJSON_CreateStringArray(v->list, (int)v->number);
 	default: return cJSON_CreateString(v->text);
 	}
 }

@@ -35,7 +35,8 @@ struct ctl_request {
 	enum verb verb;
 	const char *id; /* the caller's name for the command; NULL: none */
 	struct command_value values[PARAM_COUNT];
-	struct json json; /* owns the texts above */
+	const char *list[COMMAND_LIST_MAX]; /* of the value that is a list */
+	struct json json;		    /* owns the texts above */
 };
 
 const char *ctl_code_name(enum ctl_code c); /* "ok", "usage", ... */

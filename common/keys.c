@@ -64,6 +64,13 @@ keys_remember(const char *name, const char *value, size_t n)
 }
 
 void
+keys_each(void (*each)(void *arg, const char *name, const struct secret *value), void *arg)
+{
+	for (const struct remembered *r = remembered; r != NULL; r = r->next)
+		each(arg, r->name, r->value);
+}
+
+void
 keys_forget(void)
 {
 	while (remembered != NULL) {

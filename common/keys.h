@@ -40,6 +40,8 @@ char *keys_describe(const struct key_source *source) MUST_CHECK;
 int keys_remember(const char *name, const char *value, size_t n) MUST_CHECK;
 /* Overwrites every variable that is remembered in the process's own environment and unsets it. */
 void keys_scrub_environ(void);
+/* Calls `each` with every variable that is remembered; its value is secret. */
+void keys_each(void (*each)(void *arg, const char *name, const struct secret *value), void *arg);
 /* Forgets what is remembered. */
 void keys_forget(void);
 

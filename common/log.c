@@ -24,12 +24,13 @@
 #define BUFFER_BYTES  (64u << 10)
 #define DUE_BYTES     (16u << 10)
 #define DUE_US	      (20 * US_PER_MS)
+#define LOG_PATH_MAX  4096
 #define MESSAGE_BYTES 1024 /* of an event; escaped it still fits into a line */
 
 enum kind { KIND_FILE, KIND_PIPE, KIND_SOCKET, KIND_MAY_BLOCK };
 
 static struct {
-	const char *path; /* NULL: never opened, or adopted */
+	char path[LOG_PATH_MAX]; /* empty: never opened, or adopted */
 	int fd;
 	enum kind kind;
 	enum log_level level;
@@ -127,13 +128,33 @@ log_adopt(int fd)
 }
 
 int
-log_open(const char *path, enum log_level level, struct err *e)
+log_try(const char *path, struct err *e)
 {
 	int fd = open_path(path, e);
 
 	if (fd < 0)
 		return -1;
-	state.path = path;
+	close(fd);
+	return 0;
+}
+
+void
+log_set_level(enum log_level level)
+{
+	state.level = level;
+}
+
+int
+log_open(const char *path, enum log_level level, struct err *e)
+{
+	int fd;
+
+	if (strlen(path) >= sizeof(state.path))
+		return err_set(e, "the path of the log is too long");
+	fd = open_path(path, e);
+	if (fd < 0)
+		return -1;
+	strcpy(state.path, path);
 	state.level = level;
 	log_adopt(fd);
 	return 0;
@@ -144,7 +165,7 @@ log_reopen(struct err *e)
 {
 	int fd;
 
-	if (state.path == NULL)
+	if (state.path[0] == '\0')
 		return 0;
 	fd = open_path(state.path, e);
 	if (fd < 0)
@@ -175,7 +196,7 @@ log_close(void)
 		close(state.fd);
 	state.fd = STDERR_FILENO;
 	state.kind = KIND_MAY_BLOCK;
-	state.path = NULL;
+	state.path[0] = '\0';
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */

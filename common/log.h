@@ -18,9 +18,12 @@ extern const char *const log_level_names[LOG_LEVEL_COUNT];
 
 #define LOG_LINE_MAX 4096 /* bytes of a line, its '\n' included */
 
-/* Opens the log of this process: a path (appended to, made with mode 0640) or "stderr". The path is
- * borrowed until the log is closed. Before, events go to standard error. */
+/* Opens the log of this process: a path (appended to, made with mode 0640) or "stderr". Before,
+ * events go to standard error. */
 int log_open(const char *path, enum log_level level, struct err *e) MUST_CHECK;
+/* Whether log_open() would succeed with this path. */
+int log_try(const char *path, struct err *e) MUST_CHECK;
+void log_set_level(enum log_level level);
 /* Opens the path again, after somebody moved the file. On -1 the log goes on as it was. */
 int log_reopen(struct err *e) MUST_CHECK;
 /* The descriptor, to be passed to a worker; it stays the log's own. */

@@ -155,6 +155,17 @@ policy_refresh(struct policy_reader *r)
 	return POLICY_BAD;
 }
 
+bool
+policy_read(const struct policy_region *region, uint64_t revision, struct policy *out)
+{
+	struct policy_slot copy = region->slots[revision % POLICY_SLOTS];
+
+	if (!is_whole(&copy, revision))
+		return false;
+	*out = copy.policy;
+	return true;
+}
+
 const struct policy_release *
 policy_find(const struct policy *p, const char *name)
 {

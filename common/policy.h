@@ -50,5 +50,8 @@ policy_changed(const struct policy_reader *r)
 	return atomic_load_explicit(&r->region->published, memory_order_acquire) != r->seen;
 }
 
+/* Copies the policy of this revision. False: it is too old, or does not exist yet. */
+bool policy_read(
+    const struct policy_region *region, uint64_t revision, struct policy *out) MUST_CHECK;
 /* The release of this name, or NULL. */
 const struct policy_release *policy_find(const struct policy *p, const char *name);

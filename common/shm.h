@@ -20,7 +20,7 @@
 #include "common/outcome.h"
 
 #define SHM_MAGIC  0x67726179u /* "gray" */
-#define SHM_LAYOUT 1u
+#define SHM_LAYOUT 2u
 
 #define RELEASES_MAX	 64
 #define SLOTS_MAX	 129 /* slot 0 is the master's; twice 64 workers, for two generations */
@@ -49,16 +49,34 @@ enum counter {
 
 /* ---- policy ---------------------------------------------------------------------------------- */
 
-/* One release as every worker must treat it now. Found by name, never by position. */
+enum hold_reason {
+#define HOLD(id, ...) HOLD_##id,
+#include "common/holds.def"
+#undef HOLD
+	HOLD_COUNT
+};
+
+/* One release as every worker must treat it now. Found by name, never by position. Workers look at
+ * the share, the stage, the state and `cut`; the rest is what a new master goes on from. */
 struct policy_release {
 	char name[NAME_BYTES];
-	uint64_t rollout_id; /* 0: none has begun */
-	uint64_t revision;   /* of the policy that last changed this release */
+	uint64_t rollout_id;	 /* the revision that began the rollout; 0: none has begun */
+	uint64_t revision;	 /* of the policy that last changed this release */
+	uint64_t share_revision; /* of the policy that last changed its share */
 	uint64_t changed_wall_us;
+	uint64_t freeze_until_us; /* wall clock; 0: until it is ended */
+	uint32_t waived;	  /* bits, release_waivable(): ignored in this rollout */
 	uint16_t share_bp; /* published share of the candidate, hundredths of a percent, 0..10000 */
 	uint16_t stage_percent; /* the stage it belongs to; with `weight` the share, rounded */
 	uint8_t state;		/* enum release_state */
+	uint8_t held_state;	/* on hold: the state to go back to; else as `state` */
+	uint8_t hold;		/* enum hold_reason; HOLD_NONE unless on hold */
+	uint8_t frozen;		/* 1: neither start nor advance */
+	uint8_t cut;		/* rolled back with --cut: streams of the candidate end too */
 	uint8_t reserved[3];
+	/* modelid(): whose shares these are. A worker under another config, which has other models
+	 * for the release, must not send them this share. */
+	uint64_t models[ARM_COUNT];
 };
 
 struct policy {
@@ -133,6 +151,11 @@ struct slot_release {
 	char name[NAME_BYTES]; /* written by the worker before its first count */
 	_Atomic uint64_t
 	    window_revision; /* revision of the release's share that `window` counts for */
+	/* What the worker did when it first saw the release rolled back by this revision. */
+	_Atomic uint64_t rolled_back_revision;
+	_Atomic uint64_t rescued;   /* requests taken from the candidate and sent to stable */
+	_Atomic uint64_t streaming; /* answers of the candidate that had begun */
+	_Atomic uint64_t candidate_at_us; /* clock_mono_us() of the last candidate attempt */
 	struct slot_arm arms[ARM_COUNT];
 	struct errring errors;
 } __attribute__((aligned(128)));
@@ -157,11 +180,15 @@ struct slot {
 	_Atomic uint64_t log_dropped; /* log lines dropped since the log could not take them */
 	_Atomic uint64_t lost;	      /* slot 0 only: requests that died with their worker */
 	_Atomic uint64_t restarts;    /* slot 0 only: workers that were replaced */
+	_Atomic uint64_t folds;	      /* slot 0 only: odd while a dead worker's slot is added to it */
+	_Atomic uint64_t journal_errors;  /* slot 0 only: failures to write the journal */
+	_Atomic uint64_t journal_failing; /* slot 0 only: 1 while it cannot be written */
+	_Atomic uint64_t stall_us;	  /* slot 0 only: longest delay of the master's clock */
 	_Atomic uint32_t n_releases;
 	struct slot_release releases[RELEASES_MAX];
 } __attribute__((aligned(4096)));
 
-_Static_assert(sizeof(struct policy_release) == 160, "policy layout");
+_Static_assert(sizeof(struct policy_release) == 200, "policy layout");
 _Static_assert(offsetof(struct policy, releases) == 24, "policy layout");
 _Static_assert(sizeof(struct slot) % 4096 == 0, "slots are whole pages");
 _Static_assert(sizeof(_Atomic uint64_t) == 8, "counters are single words");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The slots region, see slot.h. All but slot_map_own() and slot_release_tally() runs in the master.
+ * The slots region, see slot.h. All but slot_map_own(), slot_release_tally() and the sums, which
+ * the admin process also makes, runs in the master.
  * No value read from a worker's slot is used as an index, a length or a string before it was
  * bounded; each is read once.
  */
@@ -8,6 +9,7 @@
 
 #include <assert.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -136,6 +138,44 @@ slot_map_own(int fd, unsigned index, struct err *e)
 		return slot;
 	err_sys(e, "cannot map the memory of tallies");
 	return NULL;
+}
+
+int
+slots_map_readonly(struct slots *s, int fd, struct err *e)
+{
+	char path[64];
+	int readonly;
+
+	s->fd = -1;
+	s->all = NULL;
+	/* Opened anew: a mapping of `fd` itself could be made writable later. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	readonly = open(path, O_RDONLY | O_CLOEXEC);
+	if (readonly < 0)
+		return err_sys(e, "cannot open the memory of tallies for reading");
+	s->all = mmap(NULL, SLOTS_BYTES, PROT_READ, MAP_SHARED | MAP_NORESERVE, readonly, 0);
+	close(readonly);
+	if (s->all == MAP_FAILED) {
+		s->all = NULL;
+		return err_sys(e, "cannot map the memory of tallies");
+	}
+	/* Who has which slot is in the master's book only; one that nobody has adds nothing. */
+	for (unsigned i = 0; i < SLOTS_MAX; i++)
+		s->used[i] = true;
+	return 0;
+}
+
+uint64_t
+slots_read_begin(const struct slots *s)
+{
+	return atomic_load_explicit(&s->all[0].folds, memory_order_acquire);
+}
+
+bool
+slots_read_whole(const struct slots *s, uint64_t begun)
+{
+	atomic_thread_fence(memory_order_acquire);
+	return begun % 2 == 0 && tally_get(&s->all[0].folds) == begun;
 }
 
 /* ---- is it sane? ----------------------------------------------------------------------------- */
@@ -275,6 +315,22 @@ fold_slot(struct slots *s, const struct slot *from)
 	}
 }
 
+/* Between these two a slot's figures stand in two places, or in none. */
+void
+slots_fold_begin(struct slots *s)
+{
+	tally_add(&s->all[0].folds, 1);
+	atomic_thread_fence(memory_order_release);
+}
+
+void
+slots_fold_end(struct slots *s)
+{
+	_Atomic uint64_t *folds = &s->all[0].folds;
+
+	atomic_store_explicit(folds, tally_get(folds) + 1, memory_order_release);
+}
+
 bool
 slot_retire(struct slots *s, unsigned index)
 {
@@ -282,12 +338,14 @@ slot_retire(struct slots *s, unsigned index)
 	bool sane = slot_sane(s, index);
 
 	assert(index > 0 && index < SLOTS_MAX && s->used[index]);
+	slots_fold_begin(s);
 	atomic_store_explicit(&slot->state, SLOT_GONE, memory_order_relaxed);
 	if (sane)
 		fold_slot(s, slot);
 	/* Gives the pages back and leaves zeros; SLOT_FREE is zero. */
 	if (madvise(slot, sizeof(*slot), MADV_REMOVE) != 0)
 		memset(slot, 0, sizeof(*slot));
+	slots_fold_end(s);
 	s->used[index] = false;
 	return sane;
 }
@@ -363,6 +421,64 @@ slots_in_flight(const struct slots *s, const char *release, enum arm arm)
 	return sum;
 }
 
+/* What a slot in use says of a release, unchecked; NULL: nothing. */
+static const struct slot_release *
+raw_release_in(const struct slots *s, unsigned index, const char *name, unsigned *at)
+{
+	if (index > 0 && !s->used[index])
+		return NULL;
+	*at = find_release(&s->all[index], name);
+	return *at < RELEASES_MAX ? &s->all[index].releases[*at] : NULL;
+}
+
+static void
+add_sane(uint64_t *sum, const _Atomic uint64_t *figures, size_t n)
+{
+	if (all_below(figures, n))
+		sum_figures(sum, figures, n);
+}
+
+void
+slots_add_rollback(
+    const struct slots *s, const char *release, uint64_t revision, struct rollback_sum *sum)
+{
+	for (unsigned i = 1; i < SLOTS_MAX; i++) {
+		unsigned at;
+		const struct slot_release *r = raw_release_in(s, i, release, &at);
+		uint64_t began;
+
+		if (r == NULL)
+			continue;
+		began = tally_get(&r->candidate_at_us);
+		if (began > sum->candidate_at_us && began < SANE_LIMIT)
+			sum->candidate_at_us = began;
+		if (tally_get(&r->rolled_back_revision) != revision)
+			continue;
+		add_sane(&sum->rescued, &r->rescued, 1);
+		add_sane(&sum->streaming, &r->streaming, 1);
+	}
+}
+
+void
+slots_activity(const struct slots *s, const char *release, struct slot_activity *out)
+{
+	memset(out, 0, sizeof(*out));
+	for (unsigned i = 0; i < SLOTS_MAX; i++) {
+		unsigned at;
+		const struct slot_release *r = raw_release_in(s, i, release, &at);
+
+		for (unsigned arm = 0; r != NULL && arm < ARM_COUNT; arm++) {
+			const struct slot_arm *a = &r->arms[arm];
+
+			add_sane(&out->requests, &a->counters[COUNTER_REQUESTS], 1);
+			add_sane(&out->requests, &a->counters[COUNTER_PINNED], 1);
+			for (unsigned o = 0; o < OUTCOME_COUNT; o++)
+				add_sane(&out->finished[arm], &a->finished[o], 1);
+			add_sane(&out->in_flight, &s->all[i].in_flight[at][arm], 1);
+		}
+	}
+}
+
 void
 slots_errors(const struct slots *s, const char *release, struct error_list *out)
 {
@@ -400,4 +516,7 @@ slots_sum_overall(const struct slots *s, struct overall_totals *out)
 	}
 	out->lost = tally_get(&s->all[0].lost);
 	out->restarts = tally_get(&s->all[0].restarts);
+	out->journal_errors = tally_get(&s->all[0].journal_errors);
+	out->journal_failing = tally_get(&s->all[0].journal_failing);
+	out->stall_us = tally_get(&s->all[0].stall_us);
 }

@@ -15,8 +15,8 @@
 
 /* The master's end. */
 struct slots {
-	int fd;		      /* close-on-exec; children map their slot and close it */
-	struct slot *all;     /* SLOTS_MAX of them; not inherited by children */
+	int fd;		      /* close-on-exec; children map what they may and close it */
+	struct slot *all;     /* SLOTS_MAX of them; the master's are not inherited by children */
 	bool used[SLOTS_MAX]; /* handed out; what a slot says of itself does not count here */
 };
 
@@ -39,6 +39,12 @@ bool slot_sane(const struct slots *s, unsigned index);
 
 /* In the child: maps one slot for writing; NULL and `e` on failure. */
 struct slot *slot_map_own(int fd, unsigned index, struct err *e) MUST_CHECK;
+/* In a child that only looks: maps all slots in a way that can never be made writable. Sums may be
+ * made of them, and slots_destroy() ends it. What they say is whole only if no slot was retired
+ * meanwhile: begin, sum, ask. */
+int slots_map_readonly(struct slots *s, int fd, struct err *e) MUST_CHECK;
+uint64_t slots_read_begin(const struct slots *s);
+bool slots_read_whole(const struct slots *s, uint64_t begun) MUST_CHECK;
 /* For the slot's worker: the tallies of a release, by name; NULL: no room for another. */
 struct slot_release *slot_release_tally(struct slot *slot, const char *release);
 /* For the slot's worker: starts counting the split anew, for this revision of the release. In this
@@ -72,7 +78,8 @@ struct overall_totals {
 	uint64_t open;	   /* connections now */
 	uint64_t lost;	   /* requests that died with their worker */
 	uint64_t restarts; /* workers replaced */
-	unsigned insane;   /* slots in use whose figures were left out */
+	uint64_t journal_errors, journal_failing, stall_us; /* the master's own */
+	unsigned insane; /* slots in use whose figures were left out */
 };
 
 /* Sums a release by name. `revision`: the release's, for `window`. */
@@ -82,4 +89,31 @@ void slots_sum_release(
 void slots_errors(const struct slots *s, const char *release, struct error_list *out);
 /* Requests assigned to an arm of a release that are not finished. */
 uint64_t slots_in_flight(const struct slots *s, const char *release, enum arm arm);
+/* What the workers did when they first saw the release rolled back by this revision, added to
+ * `sum`; and the latest moment at which a candidate attempt began. */
+struct rollback_sum {
+	uint64_t rescued, streaming, candidate_at_us;
+};
+void slots_add_rollback(
+    const struct slots *s, const char *release, uint64_t revision, struct rollback_sum *sum);
+/* Whether anything happens on a release: a few figures, cheap enough to ask for each tick. */
+struct slot_activity {
+	uint64_t requests;	      /* assigned, pinned ones too */
+	uint64_t finished[ARM_COUNT]; /* in the statistics, by assigned arm */
+	uint64_t in_flight;
+};
+void slots_activity(const struct slots *s, const char *release, struct slot_activity *out);
 void slots_sum_overall(const struct slots *s, struct overall_totals *out);
+
+/* ---- sums of another master, at an upgrade; slot_totals.c ------------------------------------- */
+
+/* Around changes of slot 0 that a reader must see whole; see slots_read_whole(). */
+void slots_fold_begin(struct slots *s);
+void slots_fold_end(struct slots *s);
+/* Adds to slot 0 what `now` has more than `before`. -1: no room for another release. */
+int slots_add_release(struct slots *s, const char *release, uint64_t window_revision,
+    const struct release_totals *now, const struct release_totals *before) MUST_CHECK;
+void slots_add_errors(
+    struct slots *s, const char *release, const struct error_list *list, uint64_t after_us);
+void slots_add_overall(
+    struct slots *s, const struct overall_totals *now, const struct overall_totals *before);

@@ -166,17 +166,37 @@ read_verb(struct reader *r, const char *word)
 }
 
 static int
+append_value(struct reader *r, enum param p, const char *text)
+{
+	struct command_value each, *v = &r->out->values[p];
+
+	if (param_parse(p, text, &each, r->e) == -1)
+		return -1;
+	if (v->number == COMMAND_LIST_MAX)
+		return err_set(
+		    r->e, "%s: more than %d of them", param_info(p)->name, COMMAND_LIST_MAX);
+	r->out->list[v->number++] = text;
+	v->list = r->out->list;
+	v->given = true;
+	return 0;
+}
+
+static int
 read_word(struct reader *r, const char *word)
 {
 	unsigned n = 0;
 
 	if (r->out->verb == VERB_NONE)
 		return read_verb(r, word);
-	for (const struct verb_param *p = verb_info(r->out->verb)->params; p->role != ROLE_END; p++)
+	for (const struct verb_param *p = verb_info(r->out->verb)->params; p->role != ROLE_END;
+	     p++) {
+		if (p->role == ROLE_MANY)
+			return append_value(r, p->param, word);
 		if ((p->role == ROLE_NEED || p->role == ROLE_MAY) && n++ == r->words) {
 			r->words++;
 			return set_value(r, p->param, word);
 		}
+	}
 	return err_set(r->e, "\"%.64s\" is one word too many", word);
 }
 

@@ -17,6 +17,7 @@ struct args {
 	bool json;
 	enum verb verb; /* VERB_NONE when args_parse() failed before it knew */
 	struct command_value values[PARAM_COUNT];
+	const char *list[COMMAND_LIST_MAX]; /* of the value that is a list */
 };
 
 /* `environment` is GRAYD_SOCKET or NULL. Texts are borrowed from argv. On -1 `e` says what is

@@ -79,23 +79,39 @@ show(const struct args *args, const struct output *output, const struct screen *
 	}
 }
 
-enum exits
-ask_once(const struct args *args, const struct output *output, const struct screen *screen)
+/* Asks once. With EXITS_DONE `answer` is a good one, to be freed; what failed is shown. */
+static enum exits
+ask(const struct args *args, const struct output *output, const struct screen *screen,
+    cJSON **answer)
 {
 	struct ctl_request request = make_request(args);
 	uint64_t deadline_us = deadline_of(args, clock_mono_us() + ANSWER_LIMIT_US);
 	struct client client = CLIENT_INIT;
-	struct cJSON *answer;
 	enum client_result result;
-	enum exits exits;
+	enum exits exits = EXITS_DONE;
 	struct err e;
 
-	result = client_ask(&client, args->socket, &request, deadline_us, &answer, &e);
+	result = client_ask(&client, args->socket, &request, deadline_us, answer, &e);
 	if (result != CLIENT_OK)
 		return fail(args, output, screen, result, &e);
-	exits = show(args, output, screen, answer);
-	cJSON_Delete(answer);
+	if (!answer_is_true(*answer, "ok")) {
+		exits = show(args, output, screen, *answer);
+		cJSON_Delete(*answer);
+		*answer = NULL;
+	}
 	client_close(&client);
+	return exits;
+}
+
+enum exits
+ask_once(const struct args *args, const struct output *output, const struct screen *screen)
+{
+	cJSON *answer = NULL;
+	enum exits exits = ask(args, output, screen, &answer);
+
+	if (exits == EXITS_DONE)
+		exits = show(args, output, screen, answer);
+	cJSON_Delete(answer);
 	return exits;
 }
 
@@ -107,6 +123,7 @@ struct waiting {
 	const struct screen *screen;
 	struct wait_condition condition;
 	uint64_t deadline_us;
+	const cJSON *first; /* the answer to what is waited for; NULL: none */
 };
 
 static const struct {
@@ -128,6 +145,8 @@ end_wait(const struct waiting *w, enum wait_verdict verdict, cJSON *answer)
 
 	cJSON_AddStringToObject(wait, "condition", condition);
 	cJSON_AddStringToObject(wait, "result", endings[verdict].word);
+	if (w->first != NULL)
+		cJSON_AddItemReferenceToObject(answer, "change", (cJSON *)(uintptr_t)w->first);
 	w->output->show[w->args->verb](w->screen, w->args, answer);
 	if (endings[verdict].text != NULL)
 		fprintf(w->screen->err, "grayctl: %s %s\n", condition, endings[verdict].text);
@@ -180,22 +199,70 @@ pause_wait(const struct waiting *w)
 	poll(NULL, 0, (int)ms);
 }
 
-enum exits
-ask_until(const struct args *args, const struct output *output, const struct screen *screen)
+static enum exits
+wait_until(struct waiting *w)
 {
-	struct waiting w = { .args = args, .output = output, .screen = screen };
 	struct client client = CLIENT_INIT;
 	enum exits exits = EXITS_REFUSED;
 	struct err e;
 
-	if (wait_parse(args->values[PARAM_WAIT].text, &w.condition, &e) == -1) {
-		ask_fail(args, output, screen, ctl_code_name(CTL_USAGE), e.msg);
+	if (wait_parse(w->args->values[PARAM_WAIT].text, &w->condition, &e) == -1) {
+		ask_fail(w->args, w->output, w->screen, ctl_code_name(CTL_USAGE), e.msg);
 		return EXITS_USAGE;
 	}
-	w.deadline_us = deadline_of(args, CLIENT_FOREVER);
-	while (!wait_once(&w, &client, &exits))
-		pause_wait(&w);
+	while (!wait_once(w, &client, &exits))
+		pause_wait(w);
 	client_close(&client);
+	return exits;
+}
+
+enum exits
+ask_until(const struct args *args, const struct output *output, const struct screen *screen)
+{
+	struct waiting w = { .args = args,
+		.output = output,
+		.screen = screen,
+		.deadline_us = deadline_of(args, CLIENT_FOREVER) };
+
+	return wait_until(&w);
+}
+
+/* The question to ask again and again after a change. */
+static struct args
+status_of(const struct args *change)
+{
+	struct args args = *change;
+
+	args.verb = VERB_STATUS;
+	memset(args.values, 0, sizeof(args.values));
+	args.values[PARAM_RELEASE] = change->values[PARAM_RELEASE];
+	args.values[PARAM_WAIT] = change->values[PARAM_WAIT];
+	args.values[PARAM_TIMEOUT] = change->values[PARAM_TIMEOUT];
+	return args;
+}
+
+enum exits
+ask_then_wait(const struct args *args, const struct output *output, const struct screen *screen)
+{
+	struct args status = status_of(args);
+	struct waiting w = { .args = &status,
+		.output = output,
+		.screen = screen,
+		.deadline_us = deadline_of(args, CLIENT_FOREVER) };
+	cJSON *answer = NULL;
+	enum exits exits = ask(args, output, screen, &answer);
+
+	/* A program gets one object, with both answers in it. */
+	if (exits == EXITS_DONE && !args->json) {
+		output->show[args->verb](screen, args, answer);
+		fputc('\n', screen->out);
+		fflush(screen->out);
+	} else if (exits == EXITS_DONE) {
+		w.first = answer;
+	}
+	if (exits == EXITS_DONE)
+		exits = wait_until(&w);
+	cJSON_Delete(answer);
 	return exits;
 }
 

@@ -15,6 +15,10 @@ enum exits ask_once(
  * also an unreachable grayd is tried again until then. */
 enum exits ask_until(
     const struct args *args, const struct output *output, const struct screen *screen);
+/* Carries a change out and then waits for its release as ask_until(). People see both
+ * answers, programs the last with the first as its member "change". */
+enum exits ask_then_wait(
+    const struct args *args, const struct output *output, const struct screen *screen);
 /* Each second, until it fails or somebody interrupts. */
 enum exits ask_forever(
     const struct args *args, const struct output *output, const struct screen *screen);

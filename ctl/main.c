@@ -11,6 +11,7 @@
 
 #include "common/ctlproto.h"
 #include "ctl/ask.h"
+#include "ctl/completion.h"
 #include "ctl/usage.h"
 
 /* Verbs that need no grayd. */
@@ -23,6 +24,12 @@ run_local(const struct args *args, const struct output *output, const struct scr
 		const char *topic = args->values[PARAM_TOPIC].text;
 
 		answer = usage_json(topic != NULL ? verb_find(topic) : VERB_NONE);
+	} else if (args->verb == VERB_COMPLETION) {
+		char *script = completion_bash();
+
+		answer = ctlproto_answer(true, NULL);
+		cJSON_AddStringToObject(answer, "bash", script != NULL ? script : "");
+		free(script);
 	} else {
 		answer = ctlproto_answer(true, NULL);
 		cJSON_AddStringToObject(answer, "version", GRAYD_VERSION);
@@ -64,8 +71,10 @@ main(int argc, char *argv[])
 		exits = EXITS_USAGE;
 	} else if (verb_info(args.verb)->right == RIGHT_LOCAL) {
 		exits = run_local(&args, output, &screen);
-	} else if (args.values[PARAM_WAIT].given) {
+	} else if (args.values[PARAM_WAIT].given && args.verb == VERB_STATUS) {
 		exits = ask_until(&args, output, &screen);
+	} else if (args.values[PARAM_WAIT].given) {
+		exits = ask_then_wait(&args, output, &screen);
 	} else if (args.values[PARAM_WATCH].given) {
 		exits = ask_forever(&args, output, &screen);
 	} else {

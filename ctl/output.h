@@ -32,6 +32,14 @@ extern const struct output output_text, output_json;
 
 /* ---- text_show.c, for output_text ------------------------------------------------------------ */
 output_show_fn text_show_status, text_show_workers;
+/* ---- text_rollout.c -------------------------------------------------------------------------- */
+output_show_fn text_show_changed, text_show_route;
+/* One line for each release in an answer to `status` that somebody should know more about. */
+void text_print_rollouts(const struct screen *screen, const struct cJSON *status);
+/* ---- text_journal.c -------------------------------------------------------------------------- */
+output_show_fn text_show_history, text_show_verify;
+/* One line if the journal has failed. */
+void text_print_journal(const struct screen *screen, const struct cJSON *status);
 /* ---- text_stats.c ---------------------------------------------------------------------------- */
 output_show_fn text_show_stats, text_show_errors;
 

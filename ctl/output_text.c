@@ -36,55 +36,10 @@ show_done(const struct screen *screen, const struct args *args, const cJSON *ans
 }
 
 static void
-print_standing(const struct screen *screen, const cJSON *standing)
+show_completion(const struct screen *screen, const struct args *args, const cJSON *answer)
 {
-	char state[32], percent[WORDS_BYTES];
-
-	snprintf(state, sizeof(state), "%s", answer_text(standing, "state"));
-	for (char *c = strchr(state, '_'); c != NULL; c = strchr(c, '_'))
-		*c = ' ';
-	fprintf(screen->out, "%s: %s, the candidate's share is %s, revision %.0f\n",
-	    answer_text(standing, "release"), state,
-	    answer_percent(standing, "set_percent", percent), answer_number(standing, "revision"));
-}
-
-static void
-print_receipt(const struct screen *screen, const cJSON *answer)
-{
-	const cJSON *receipt = answer_get(answer, "receipt");
-	char publish[WORDS_BYTES], acknowledge[WORDS_BYTES];
-	double killed = answer_number(receipt, "killed");
-	double in_flight = answer_number(receipt, "candidate_in_flight");
-
-	if (!answer_is_true(answer, "changed")) {
-		fputs("it was so already: nothing was published\n", screen->out);
-		return;
-	}
-	fprintf(screen->out, "published after %s, acknowledged %s later (workers: %.0f)\n",
-	    words_us(publish, answer_number(receipt, "publish_us")),
-	    words_us(acknowledge, answer_number(receipt, "acknowledge_us")),
-	    answer_number(receipt, "acknowledged"));
-	if (in_flight > 0)
-		fprintf(
-		    screen->out, "requests with the candidate at that moment: %.0f\n", in_flight);
-	if (killed > 0)
-		fprintf(screen->out, "workers that did not acknowledge and were replaced: %.0f\n",
-		    killed);
-}
-
-static void
-show_changed(const struct screen *screen, const struct args *args, const cJSON *answer)
-{
-	const cJSON *releases = answer_get(answer, "releases"), *each;
-
 	(void)args;
-	if (releases == NULL)
-		print_standing(screen, answer);
-	cJSON_ArrayForEach(each, releases)
-	{
-		print_standing(screen, each);
-	}
-	print_receipt(screen, answer);
+	fputs(answer_text(answer, "bash"), screen->out);
 }
 
 static void
@@ -109,6 +64,10 @@ show_failure(const struct screen *screen, const struct args *args, const cJSON *
 
 #define show_status  text_show_status
 #define show_workers text_show_workers
+#define show_changed text_show_changed
+#define show_route   text_show_route
+#define show_history text_show_history
+#define show_verify  text_show_verify
 #define show_stats   text_show_stats
 #define show_errors  text_show_errors
 const struct output output_text = {

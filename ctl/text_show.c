@@ -139,11 +139,13 @@ text_show_status(const struct screen *screen, const struct args *args, const cJS
 	const cJSON *releases = answer_get(answer, "releases");
 
 	print_grayd(screen, answer_get(answer, "grayd"));
+	text_print_journal(screen, answer);
 	fputs("\n", screen->out);
 	print_releases(screen, answer);
 	if (args->values[PARAM_RELEASE].given && releases != NULL && releases->child != NULL)
 		fprintf(screen->out, "%s: %s\n", answer_text(releases->child, "state"),
 		    answer_text(releases->child, "state_text"));
+	text_print_rollouts(screen, answer);
 	fputs("\n", screen->out);
 	print_arms(screen, answer);
 }

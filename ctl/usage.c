@@ -29,6 +29,7 @@ describe_param(const struct verb_param *v, char *out, size_t size)
 	option_name(p, option);
 	switch (v->role) {
 	case ROLE_NEED: snprintf(out, size, " %s", p->metavar); break;
+	case ROLE_MANY: snprintf(out, size, " %s...", p->metavar); break;
 	case ROLE_MAY: snprintf(out, size, " [%s]", p->metavar); break;
 	case ROLE_INSTEAD: snprintf(out, size, " | %s", option); break;
 	case ROLE_OPTION:
@@ -50,20 +51,44 @@ usage_line(enum verb v, char out[USAGE_LINE_BYTES])
 	}
 }
 
+/* The verbs of one right, in lines of at most 80 columns. */
+static void
+print_group(FILE *out, const char *title, enum verb_right right)
+{
+	int column = fprintf(out, "  %-6s ", title);
+
+	for (unsigned v = 0; v < VERB_COUNT; v++) {
+		const struct verb_info *info = verb_info((enum verb)v);
+
+		if (info->right != right)
+			continue;
+		if (column + 1 + (int)strlen(info->name) > 80)
+			column = fprintf(out, "\n%9s", "") - 1;
+		column += fprintf(out, " %s", info->name);
+	}
+	fputc('\n', out);
+}
+
 void
 usage_screen(FILE *out)
 {
 	fputs("usage: grayctl [-j] [-s SOCKET] VERB ...\n\n", out);
-	for (unsigned v = 0; v < VERB_COUNT; v++)
-		fprintf(out, "  %-9s  %s\n", verb_info((enum verb)v)->name,
-		    verb_info((enum verb)v)->help);
+	print_group(out, "look", RIGHT_READ);
+	print_group(out, "change", RIGHT_CHANGE);
+	print_group(out, "help", RIGHT_LOCAL);
 	fputs("\n"
+	      "  grayctl status                  what runs, and which share each candidate has\n"
+	      "  grayctl start RELEASE           begin a rollout\n"
+	      "  grayctl promote RELEASE         the next stage\n"
+	      "  grayctl rollback RELEASE        all traffic back to stable, now\n"
+	      "  grayctl help VERB               what a verb does and takes\n"
+	      "\n"
 	      "  -j, --json         print one JSON object\n"
 	      "  -s, --socket PATH  the control socket, else GRAYD_SOCKET, else\n"
 	      "                     " ARGS_SOCKET "\n\n"
 	      "Exits 0: done, 1: refused, 2: usage, 6: another revision, 7: cannot reach grayd;\n"
 	      "from waiting also 3: rolled back, 4: on hold, 5: timed out.\n"
-	      "More: grayctl help VERB, man grayctl\n",
+	      "More: man grayctl\n",
 	    out);
 }
 
@@ -82,7 +107,7 @@ usage_verb(FILE *out, enum verb v)
 		char option[40];
 
 		option_name(info, option);
-		if (p->role == ROLE_NEED || p->role == ROLE_MAY)
+		if (p->role == ROLE_NEED || p->role == ROLE_MAY || p->role == ROLE_MANY)
 			table_put(&t, "%s", info->metavar);
 		else
 			table_put(&t, "-%c, %s%s%s", info->letter, option,

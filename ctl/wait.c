@@ -20,21 +20,29 @@ static const char *const state_names[] = {
 };
 #define STATE_NAMES (sizeof(state_names) / sizeof(state_names[0]))
 
+static const char *const phase_names[] = {
+#define PHASE(id, name) name,
+#include "common/phases.def"
+#undef PHASE
+};
+#define PHASE_NAMES (sizeof(phase_names) / sizeof(phase_names[0]))
+
 static int
-parse_state(const char *name, struct wait_condition *out, struct err *e)
+parse_name(const char *name, const char *const names[], unsigned n_names,
+    struct wait_condition *out, struct err *e)
 {
 	char known[128] = "";
 
-	for (unsigned s = 0; s < STATE_NAMES; s++) {
+	for (unsigned i = 0; i < n_names; i++) {
 		size_t n = strlen(known);
 
-		if (strcmp(name, state_names[s]) == 0) {
-			out->state = state_names[s];
+		if (strcmp(name, names[i]) == 0) {
+			out->name = names[i];
 			return 0;
 		}
-		snprintf(known + n, sizeof(known) - n, "%s%s", s > 0 ? ", " : "", state_names[s]);
+		snprintf(known + n, sizeof(known) - n, "%s%s", i > 0 ? ", " : "", names[i]);
 	}
-	return err_set(e, "wait: \"%.32s\" is no state; expected one of %s", name, known);
+	return err_set(e, "wait: \"%.32s\" is none of %s", name, known);
 }
 
 static int
@@ -66,11 +74,15 @@ wait_parse(const char *text, struct wait_condition *out, struct err *e)
 	}
 	if (strncmp(text, "state=", 6) == 0) {
 		out->kind = WAIT_STATE;
-		return parse_state(text + 6, out, e);
+		return parse_name(text + 6, state_names, STATE_NAMES, out, e);
+	}
+	if (strncmp(text, "phase=", 6) == 0) {
+		out->kind = WAIT_PHASE;
+		return parse_name(text + 6, phase_names, PHASE_NAMES, out, e);
 	}
 	return err_set(e,
-	    "wait: \"%.64s\" is no condition; expected stage=N, share=PCT, state=NAME or "
-	    "healthy",
+	    "wait: \"%.64s\" is no condition; expected stage=N, share=PCT, state=NAME, "
+	    "phase=NAME or healthy",
 	    text);
 }
 
@@ -97,6 +109,14 @@ state_is(const cJSON *release, const char *state)
 }
 
 static bool
+phase_is(const cJSON *release, const char *phase)
+{
+	const char *name = cJSON_GetStringValue(get(get(release, "plan"), "phase"));
+
+	return name != NULL && strcmp(name, phase) == 0;
+}
+
+static bool
 acknowledged(const cJSON *release)
 {
 	const cJSON *set = get(release, "set_percent"),
@@ -116,7 +136,8 @@ judge_release(const struct wait_condition *c, const cJSON *release)
 		met = percent_is(release, "stage", c->number) && acknowledged(release);
 		break;
 	case WAIT_SHARE: met = percent_is(release, "published_percent", c->number); break;
-	case WAIT_STATE: met = state_is(release, c->state) && acknowledged(release); break;
+	case WAIT_STATE: met = state_is(release, c->name) && acknowledged(release); break;
+	case WAIT_PHASE: met = phase_is(release, c->name); break;
 	case WAIT_HEALTHY:
 		met = acknowledged(release) && !state_is(release, HOLD) &&
 		      !state_is(release, ROLLED_BACK);

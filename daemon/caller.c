@@ -18,7 +18,10 @@
 #include "common/buf.h"
 #include "common/clock.h"
 #include "daemon/cmd.h"
+#include "daemon/generation.h"
+#include "daemon/journal.h"
 #include "daemon/master.h"
+#include "daemon/upgrade.h"
 
 #define READ_BYTES	 16384
 #define LINE_DEADLINE_S	 5  /* from the connection, or the first byte of a line, to its end */
@@ -55,7 +58,6 @@ static void
 cmd_free(struct cmd *cmd)
 {
 	ctlproto_free(&cmd->request);
-	cJSON_Delete(cmd->answer);
 	free(cmd);
 }
 
@@ -64,6 +66,9 @@ caller_drop(struct caller *c)
 {
 	if (c->cmd != NULL) {
 		transition_forget(c->callers->master, c->cmd);
+		generation_forget(c->callers->master, c->cmd);
+		upgrade_forget(c->callers->master, c->cmd);
+		journal_forget(c->callers->master, c->cmd);
 		cmd_free(c->cmd);
 	}
 	event_del(&c->input);

@@ -13,9 +13,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/keys.h"
 #include "common/log.h"
 #include "common/title.h"
 #include "daemon/crash.h"
+#include "daemon/generation.h"
+#include "daemon/journal.h"
 #include "daemon/master.h"
 
 #define KEEP_MAX (LISTEN_MAX + 5)
@@ -71,21 +74,30 @@ drop_all(const struct master *m, const struct child *c, int master_fd, struct er
 
 	for (unsigned i = 0; c->role->listens && i < m->listeners.n; i++)
 		keep[n++] = m->listeners.all[i].fd;
+	if (c->role->observes)
+		keep[n++] = m->listeners.admin.fd;
+	if (c->role->keeps_user)
+		keep[n++] = journal_lock_fd(m);
 	if (close_others(keep, n, e) != 0)
 		return -1;
+	keys_forget(); /* what is kept for reloads */
 	if (reset_signals() != 0)
 		return err_sys(e, "cannot reset signals");
+	if (c->role->keeps_user)
+		return privilege_keep(e);
 	return privilege_drop(&m->identity, e);
 }
 
 static int
 take_shared(const struct master *m, const struct child *c, struct child_seed *seed, struct err *e)
 {
-	if (!c->role->has_slot)
+	if (!c->role->has_slot && !c->role->observes)
 		return 0;
 	seed->policy = policy_map_readonly(m->store.fd, e);
 	if (seed->policy == NULL)
 		return -1;
+	if (c->role->observes)
+		return slots_map_readonly(&seed->slots, m->slots.fd, e);
 	seed->slot = slot_map_own(m->slots.fd, c->slot, e);
 	return seed->slot != NULL ? 0 : -1;
 }
@@ -99,6 +111,7 @@ child_run(struct master *m, const struct child *c, int master_fd)
 
 	snprintf(name, sizeof(name), "%s %u", c->role->name, c->index);
 	log_after_fork(name);
+	generation_adopt(m, c->generation);
 	title_set("grayd: %s", name);
 	if (take_shared(m, c, &seed, &e) != 0 || drop_all(m, c, master_fd, &e) != 0) {
 		log_event(LOG_ERROR, "start_failed", "%s", e.msg);

@@ -138,10 +138,15 @@ cmd_put_standing(
 {
 	cmd_put_text(cmd, in, "release", set->name);
 	cmd_put_text(cmd, in, "state", release_state_name(set->state));
+	if (set->state == STATE_HOLD) {
+		cmd_put_text(cmd, in, "hold", release_hold_name(set->hold));
+		cmd_put_text(cmd, in, "hold_text", release_hold_text(set->hold));
+	}
 	cmd_put_number(cmd, in, "stage", set->stage_percent);
 	cmd_put_percent(cmd, in, "set_percent", set->share_bp);
 	cmd_put_percent(cmd, in, "published_percent", published_bp);
 	cmd_put_number(cmd, in, "revision", (double)set->revision);
+	cmd_put_bool(cmd, in, "frozen", release_frozen(set, clock_wall_us()));
 }
 
 const struct policy_release *
@@ -168,8 +173,8 @@ cmd_put_measured(struct cmd *cmd, cJSON *in, const struct release_totals *totals
 		cmd_put_null(cmd, in, "measured_percent");
 }
 
-static void
-no_such_release(struct cmd *cmd, const char *name)
+void
+cmd_no_such_release(struct cmd *cmd, const char *name)
 {
 	const struct config *config = cmd->master->config;
 	char known[256] = "none";
@@ -198,7 +203,7 @@ cmd_each_release(struct cmd *cmd, cJSON *answer, cmd_release_fn *each)
 	}
 	if (!found) {
 		cJSON_Delete(answer);
-		no_such_release(cmd, name);
+		cmd_no_such_release(cmd, name);
 	}
 	return found;
 }

@@ -26,14 +26,14 @@ struct cmd {
 	pid_t pid;	      /* the caller's */
 	uint64_t received_us; /* clock_mono_us() when the line was whole */
 	bool no_memory;	      /* a cmd_put_ function had none: the answer is not whole */
-	cJSON *answer;	      /* cmd_change.c: begun at the publish, sent at the receipt */
-	bool acknowledged;    /* the receipt is there */
-	struct receipt receipt;
 };
 
 /* Sends `answer` and takes it and the command over; without memory it says so instead. */
 void cmd_answer(struct cmd *cmd, cJSON *answer);
 void cmd_fail(struct cmd *cmd, enum ctl_code code, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* Ends the command: the config has no such release, and which it has. */
+void cmd_no_such_release(struct cmd *cmd, const char *name);
 
 /* Logs a command that changes something, or tried to: who, what, why, and how it ended. */
 void cmd_log(const struct cmd *cmd, bool done, const char *result);
@@ -52,7 +52,8 @@ void cmd_put_null(struct cmd *cmd, cJSON *in, const char *name);
 void cmd_put_time(struct cmd *cmd, cJSON *in, const char *name, uint64_t wall_us);
 /* Hundredths of a percent, as percent. */
 void cmd_put_percent(struct cmd *cmd, cJSON *in, const char *name, uint64_t bp);
-/* Where a release stands: release, state, stage, set and published share, revision. */
+/* Where a release stands: release, state, why it is on hold, stage, set and published share,
+ * revision, whether it is frozen. */
 void cmd_put_standing(
     struct cmd *cmd, cJSON *in, const struct policy_release *set, uint32_t published_bp);
 /* The same as it is now; returns what is set. */
@@ -60,6 +61,9 @@ const struct policy_release *cmd_put_current(struct cmd *cmd, cJSON *in, const c
 /* The candidate's share of the requests since the share last changed; null before the first. */
 struct release_totals;
 void cmd_put_measured(struct cmd *cmd, cJSON *in, const struct release_totals *totals);
+
+/* Whether the journal can be written: "journal". */
+void cmd_put_journal(struct cmd *cmd, cJSON *in);
 
 /* Calls `each` for the release that the command names, or for all of the config, with an object of
  * its own under "releases". False: the command was ended, there is no such release. */
@@ -73,13 +77,32 @@ bool cmd_each_release(struct cmd *cmd, cJSON *answer, cmd_release_fn *each) MUST
 void cmd_status(struct cmd *cmd);
 void cmd_workers(struct cmd *cmd);
 
+/* cmd_rollout.c: how a rollout stands */
+void cmd_route(struct cmd *cmd);
+/* What `status` says of a release beyond its shares. */
+void cmd_put_rollout(struct cmd *cmd, cJSON *in, const struct policy_release *set,
+    const struct config_release *release);
+
 /* cmd_stats.c: what was counted */
 void cmd_stats(struct cmd *cmd);
 void cmd_errors(struct cmd *cmd);
 
+/* cmd_journal.c: what was */
+void cmd_history(struct cmd *cmd);
+void cmd_verify(struct cmd *cmd);
+
 /* cmd_change.c: what is to be */
+void cmd_start(struct cmd *cmd);
 void cmd_stage(struct cmd *cmd);
 void cmd_weight(struct cmd *cmd);
+void cmd_promote(struct cmd *cmd);
 void cmd_rollback(struct cmd *cmd);
+void cmd_pause(struct cmd *cmd);
+void cmd_resume(struct cmd *cmd);
+void cmd_freeze(struct cmd *cmd);
+void cmd_unfreeze(struct cmd *cmd);
+void cmd_restart(struct cmd *cmd);
+void cmd_reload(struct cmd *cmd);
+void cmd_upgrade(struct cmd *cmd);
 void cmd_reopen(struct cmd *cmd);
 void cmd_stop(struct cmd *cmd);

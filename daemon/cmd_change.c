@@ -7,8 +7,13 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "common/clock.h"
+#include "common/moment.h"
+#include "daemon/generation.h"
 #include "daemon/master.h"
+#include "daemon/upgrade.h"
 
 static void
 put_receipt(struct cmd *cmd, cJSON *answer, const struct receipt *r)
@@ -17,107 +22,189 @@ put_receipt(struct cmd *cmd, cJSON *answer, const struct receipt *r)
 
 	cmd_put_number(cmd, object, "publish_us", (double)r->publish_us);
 	cmd_put_number(cmd, object, "acknowledge_us", (double)r->acknowledge_us);
+	if (r->journal_us != 0)
+		cmd_put_number(cmd, object, "journal_us", (double)r->journal_us);
+	else
+		cmd_put_null(cmd, object, "journal_us");
 	cmd_put_number(cmd, object, "acknowledged", r->acknowledged);
 	cmd_put_number(cmd, object, "killed", r->killed);
 	cmd_put_number(cmd, object, "candidate_in_flight", (double)r->candidate_in_flight);
+	if (cmd->request.verb != VERB_ROLLBACK)
+		return;
+	cmd_put_number(cmd, object, "rescued", (double)r->rescued);
+	cmd_put_number(cmd, object, "streaming", (double)r->streaming);
+	if (r->candidate_at_us == 0)
+		cmd_put_null(cmd, object, "last_candidate_attempt_us");
+	else
+		cmd_put_number(cmd, object, "last_candidate_attempt_us",
+		    (double)r->candidate_at_us - (double)r->policy->published_mono_us);
 }
 
-/* As the publish left them: by the time of the receipt somebody may have changed them again. The
- * receipt is what makes the published share equal to the one that was set. */
+/* As the change left them: by now somebody may have changed them again. The receipt is what makes
+ * the published share equal to the one that was set. */
 static void
-put_standing(struct cmd *cmd, cJSON *object, const char *release)
+put_standing(struct cmd *cmd, cJSON *object, const struct policy *policy, const char *release)
 {
-	const struct policy_release *set = policy_find(&cmd->master->policy, release);
+	const struct policy_release *set = policy_find(policy, release);
 
-	assert(set != NULL); /* transition_apply() has just found it */
+	assert(set != NULL); /* transition_apply() has found it */
 	cmd_put_standing(cmd, object, set, set->share_bp);
 }
 
 static cJSON *
-begin_answer(struct cmd *cmd)
+begin_answer(struct cmd *cmd, const struct policy *policy)
 {
 	const char *name = cmd->request.values[PARAM_RELEASE].text;
-	const struct master *m = cmd->master;
 	cJSON *answer = cmd_begin(cmd), *releases;
 
 	if (name != NULL) {
-		put_standing(cmd, answer, name);
+		put_standing(cmd, answer, policy, name);
 		return answer;
 	}
-	cmd_put_number(cmd, answer, "revision", (double)m->policy.revision);
+	cmd_put_number(cmd, answer, "revision", (double)policy->revision);
 	releases = cmd_put_object(cmd, answer, "releases");
-	for (unsigned i = 0; i < m->policy.n_releases; i++) {
-		const char *each = m->policy.releases[i].name;
+	for (unsigned i = 0; i < policy->n_releases; i++) {
+		const char *each = policy->releases[i].name;
 
-		put_standing(cmd, cmd_put_object(cmd, releases, each), each);
+		put_standing(cmd, cmd_put_object(cmd, releases, each), policy, each);
 	}
 	return answer;
 }
 
 static void
-end_answer(struct cmd *cmd)
+on_receipt(const struct receipt *r, void *arg)
 {
-	cJSON *answer = cmd->answer;
+	struct cmd *cmd = arg;
+	cJSON *answer;
 
-	cmd->answer = NULL;
-	cmd_put_bool(cmd, answer, "changed", cmd->receipt.changed);
-	put_receipt(cmd, answer, &cmd->receipt);
+	if (r->code != CTL_OK) {
+		cmd_fail(cmd, r->code, "%s", r->error.msg);
+		return;
+	}
+	answer = begin_answer(cmd, r->policy);
+	cmd_put_bool(cmd, answer, "changed", r->changed);
+	if (cmd->request.verb == VERB_ROLLBACK)
+		cmd_put_bool(cmd, answer, "cut", cmd->request.values[PARAM_CUT].given);
+	put_receipt(cmd, answer, r);
 	cmd_answer(cmd, answer);
 }
 
-/* May come before transition_apply() has returned: then there is no answer to end yet. */
+/* `change` has what is the verb's own. */
 static void
-on_acknowledged(const struct receipt *r, void *arg)
-{
-	struct cmd *cmd = arg;
-
-	cmd->receipt = *r;
-	cmd->acknowledged = true;
-	if (cmd->answer != NULL)
-		end_answer(cmd);
-}
-
-static void
-apply(struct cmd *cmd, enum release_command command)
+apply(struct cmd *cmd, struct change change)
 {
 	const struct command_value *values = cmd->request.values;
-	struct change change = {
-		.command = command,
-		.release = values[PARAM_RELEASE].text,
-		.share_bp = (uint32_t)values[PARAM_PERCENT].number,
-		.actor = cmd->actor,
-		.reason = values[PARAM_REASON].text,
-		.if_revision = values[PARAM_IF_REVISION].number,
-		.request_id = cmd->request.id,
-		.received_us = cmd->received_us,
-	};
 	struct err e = { "" };
-	enum ctl_code code = transition_apply(cmd->master, &change, on_acknowledged, cmd, &e);
+	enum ctl_code code;
 
-	if (code != CTL_OK) {
+	change.release = values[PARAM_RELEASE].text;
+	change.actor = cmd->actor;
+	change.reason = values[PARAM_REASON].text;
+	change.if_revision = values[PARAM_IF_REVISION].number;
+	change.request_id = cmd->request.id;
+	change.received_us = cmd->received_us;
+	code = transition_apply(cmd->master, &change, on_receipt, cmd, &e);
+
+	/* Otherwise the command may be gone already. */
+	if (code != CTL_OK)
 		cmd_fail(cmd, code, "%s", e.msg);
-		return;
-	}
-	cmd->answer = begin_answer(cmd);
-	if (cmd->answer == NULL) {
-		transition_forget(cmd->master, cmd);
-		cmd_fail(
-		    cmd, CTL_INTERNAL, "it was published, but there is no memory for the receipt");
-	} else if (cmd->acknowledged) {
-		end_answer(cmd);
-	}
+}
+
+static uint32_t
+share_of(const struct cmd *cmd)
+{
+	return (uint32_t)cmd->request.values[PARAM_PERCENT].number;
+}
+
+void
+cmd_start(struct cmd *cmd)
+{
+	apply(cmd, (struct change){ .command = COMMAND_START });
 }
 
 void
 cmd_stage(struct cmd *cmd)
 {
-	apply(cmd, COMMAND_STAGE);
+	apply(cmd, (struct change){ .command = COMMAND_STAGE, .share_bp = share_of(cmd) });
 }
 
 void
 cmd_weight(struct cmd *cmd)
 {
-	apply(cmd, COMMAND_WEIGHT);
+	apply(cmd, (struct change){ .command = COMMAND_WEIGHT, .share_bp = share_of(cmd) });
+}
+
+void
+cmd_promote(struct cmd *cmd)
+{
+	bool full = cmd->request.values[PARAM_FULL].given;
+
+	apply(cmd, (struct change){ .command = full ? COMMAND_FULL : COMMAND_PROMOTE });
+}
+
+void
+cmd_pause(struct cmd *cmd)
+{
+	apply(cmd, (struct change){ .command = COMMAND_PAUSE, .hold = HOLD_OPERATOR });
+}
+
+static void
+refuse_waiver(struct cmd *cmd, const char *name)
+{
+	char known[256] = "";
+	size_t n = 0;
+
+	for (unsigned i = 0; release_waivable(i) != NULL && n < sizeof(known); i++)
+		n += (size_t)snprintf(
+		    known + n, sizeof(known) - n, "%s%s", i > 0 ? ", " : "", release_waivable(i));
+	cmd_fail(cmd, CTL_USAGE, "resume: waive: \"%s\" is none of %s", name, known);
+}
+
+void
+cmd_resume(struct cmd *cmd)
+{
+	const struct command_value *values = cmd->request.values;
+	const char *name = values[PARAM_WAIVE].text;
+	unsigned number = 0;
+
+	if (name == NULL) {
+		apply(cmd, (struct change){ .command = COMMAND_RESUME });
+		return;
+	}
+	while (release_waivable(number) != NULL && strcmp(release_waivable(number), name) != 0)
+		number++;
+	if (release_waivable(number) == NULL)
+		refuse_waiver(cmd, name);
+	else if (!values[PARAM_REASON].given)
+		cmd_fail(cmd, CTL_USAGE, "resume: a waiver needs a reason: add --reason TEXT");
+	else
+		apply(cmd,
+		    (struct change){ .command = COMMAND_RESUME, .waive = UINT32_C(1) << number });
+}
+
+void
+cmd_freeze(struct cmd *cmd)
+{
+	const char *until = cmd->request.values[PARAM_UNTIL].text;
+	uint64_t until_us = 0;
+
+	/* The table of parameters has checked it. */
+	if (until != NULL && moment_parse(until, clock_wall_us(), &until_us) == -1)
+		cmd_fail(cmd, CTL_USAGE, "freeze: until is no time");
+	else
+		apply(cmd, (struct change){ .command = COMMAND_FREEZE, .until_us = until_us });
+}
+
+void
+cmd_unfreeze(struct cmd *cmd)
+{
+	apply(cmd, (struct change){ .command = COMMAND_UNFREEZE });
+}
+
+void
+cmd_restart(struct cmd *cmd)
+{
+	apply(cmd, (struct change){ .command = COMMAND_RESTART });
 }
 
 void
@@ -129,7 +216,59 @@ cmd_rollback(struct cmd *cmd)
 		cmd_fail(cmd, CTL_USAGE,
 		    "rollback: if_revision is the revision of one release: name it");
 	else
-		apply(cmd, COMMAND_ROLLBACK);
+		apply(cmd,
+		    (struct change){ .command = COMMAND_ROLLBACK, .cut = values[PARAM_CUT].given });
+}
+
+static void
+on_reloaded(const struct err *failure, void *arg)
+{
+	struct cmd *cmd = arg;
+	cJSON *answer;
+
+	if (failure != NULL) {
+		cmd_fail(cmd, CTL_REFUSED, "%s", failure->msg);
+		return;
+	}
+	answer = cmd_begin(cmd);
+	cmd_put_number(cmd, answer, "generation", (double)cmd->master->generation);
+	cmd_put_text(cmd, answer, "config", cmd->master->config->path);
+	cmd_answer(cmd, answer);
+}
+
+static void
+on_upgraded(const struct err *failure, void *arg)
+{
+	struct cmd *cmd = arg;
+	cJSON *answer;
+
+	if (failure != NULL) {
+		cmd_fail(cmd, CTL_REFUSED, "%s", failure->msg);
+		return;
+	}
+	answer = cmd_begin(cmd);
+	cmd_put_number(cmd, answer, "pid", (double)upgrade_successor(cmd->master));
+	cmd_answer(cmd, answer);
+}
+
+void
+cmd_upgrade(struct cmd *cmd)
+{
+	struct err e = { "" };
+	enum ctl_code code = upgrade_begin(cmd->master, &cmd->actor, on_upgraded, cmd, &e);
+
+	if (code != CTL_OK)
+		cmd_fail(cmd, code, "%s", e.msg);
+}
+
+void
+cmd_reload(struct cmd *cmd)
+{
+	struct err e = { "" };
+	enum ctl_code code = generation_reload(cmd->master, &cmd->actor, on_reloaded, cmd, &e);
+
+	if (code != CTL_OK)
+		cmd_fail(cmd, code, "%s", e.msg);
 }
 
 void

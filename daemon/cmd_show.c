@@ -82,7 +82,7 @@ put_grayd(struct cmd *cmd, cJSON *grayd)
 			cmd->no_memory = true;
 		}
 	}
-	cmd_put_text(cmd, grayd, "admin_listen", m->config->admin_listen);
+	cmd_put_text(cmd, grayd, "admin_listen", m->listeners.admin.address);
 	put_crew(cmd, grayd);
 }
 
@@ -143,11 +143,12 @@ put_release(struct cmd *cmd, cJSON *object, const struct config_release *release
 	struct release_totals totals;
 	cJSON *arms;
 
-	slots_sum_release(&cmd->master->slots, release->name, set->revision, &totals);
+	slots_sum_release(&cmd->master->slots, release->name, set->share_revision, &totals);
 	cmd_put_measured(cmd, object, &totals);
 	cmd_put_text(cmd, object, "state_text", release_state_text(set->state));
 	cmd_put_time(cmd, object, "changed", set->changed_wall_us);
 	put_stages(cmd, object, release);
+	cmd_put_rollout(cmd, object, set, release);
 	arms = cmd_put_object(cmd, object, "arms");
 	for (unsigned arm = 0; arm < ARM_COUNT; arm++)
 		put_arm(cmd, arms, (enum arm)arm, release->arms[arm], &totals.arms[arm]);
@@ -161,6 +162,7 @@ cmd_status(struct cmd *cmd)
 	cmd_put_time(cmd, answer, "now", clock_wall_us());
 	cmd_put_number(cmd, answer, "revision", (double)cmd->master->policy.revision);
 	put_grayd(cmd, cmd_put_object(cmd, answer, "grayd"));
+	cmd_put_journal(cmd, answer);
 	if (cmd_each_release(cmd, answer, put_release))
 		cmd_answer(cmd, answer);
 }

@@ -100,7 +100,7 @@ put_stats(struct cmd *cmd, cJSON *object, const struct config_release *release)
 	struct release_totals totals;
 	cJSON *arms;
 
-	slots_sum_release(&cmd->master->slots, release->name, set->revision, &totals);
+	slots_sum_release(&cmd->master->slots, release->name, set->share_revision, &totals);
 	cmd_put_measured(cmd, object, &totals);
 	arms = cmd_put_object(cmd, object, "arms");
 	for (unsigned arm = 0; arm < ARM_COUNT; arm++)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -93,17 +94,24 @@ on_resume(evutil_socket_t fd, short what, void *arg)
 		log_event(LOG_ERROR, "control", "no memory left to listen on the control socket");
 }
 
+/* `fd`: a socket that listens already; -1: one is made. */
 static int
-begin(struct control *ctl, struct err *e)
+begin(struct control *ctl, int fd, struct err *e)
 {
 	const struct config *c = ctl->master->config;
 	struct event_base *base = ctl->master->base;
 	const gid_t *group;
+	bool anybody = c->n_operators > 0;
+	int rc;
 
 	if (peer_rules_load(&ctl->rules, c, e) == -1)
 		return -1;
 	group = ctl->rules.has_readers ? &ctl->rules.readers : NULL;
-	if (ctlsocket_open(&ctl->socket, c->control_socket, c->n_operators > 0, group, e) == -1) {
+	if (fd == -1)
+		rc = ctlsocket_open(&ctl->socket, c->control_socket, anybody, group, e);
+	else
+		rc = ctlsocket_take(&ctl->socket, fd, c->control_socket, anybody, group, e);
+	if (rc == -1) {
 		peer_rules_free(&ctl->rules);
 		return -1;
 	}
@@ -112,20 +120,21 @@ begin(struct control *ctl, struct err *e)
 	evtimer_assign(&ctl->resume, base, on_resume, ctl);
 	if (event_add(&ctl->listening, NULL) == 0)
 		return 0;
-	ctlsocket_close(&ctl->socket);
+	if (fd == -1)
+		ctlsocket_close(&ctl->socket);
 	peer_rules_free(&ctl->rules);
 	return err_set(e, "control_socket: out of memory");
 }
 
-int
-control_open(struct master *m, struct err *e)
+static int
+open_with(struct master *m, int fd, struct err *e)
 {
 	struct control *ctl = calloc(1, sizeof(*ctl));
 
 	if (ctl == NULL)
 		return err_set(e, "out of memory");
 	ctl->master = m;
-	if (begin(ctl, e) == -1) {
+	if (begin(ctl, fd, e) == -1) {
 		free(ctl);
 		return -1;
 	}
@@ -133,8 +142,43 @@ control_open(struct master *m, struct err *e)
 	return 0;
 }
 
+int
+control_open(struct master *m, struct err *e)
+{
+	return open_with(m, -1, e);
+}
+
+int
+control_take(struct master *m, int fd, struct err *e)
+{
+	return open_with(m, fd, e);
+}
+
+int
+control_fd(const struct master *m)
+{
+	return m->control != NULL ? m->control->socket.fd : -1;
+}
+
 void
-control_close(struct master *m)
+control_use_rules(struct master *m, struct peer_rules *rules)
+{
+	struct control *ctl = m->control;
+	struct err e;
+
+	if (ctl == NULL)
+		return;
+	peer_rules_free(&ctl->rules);
+	ctl->rules = *rules;
+	memset(rules, 0, sizeof(*rules));
+	if (ctlsocket_admit(&ctl->socket, m->config->n_operators > 0,
+		ctl->rules.has_readers ? &ctl->rules.readers : NULL, &e) != 0)
+		log_event(LOG_ERROR, "control",
+		    "%s; those who could not connect before still cannot", e.msg);
+}
+
+static void
+end(struct master *m, bool remove_file)
 {
 	struct control *ctl = m->control;
 
@@ -144,7 +188,22 @@ control_close(struct master *m)
 	callers_end(&ctl->callers);
 	event_del(&ctl->listening);
 	event_del(&ctl->resume);
-	ctlsocket_close(&ctl->socket);
+	if (remove_file)
+		ctlsocket_close(&ctl->socket);
+	else
+		ctlsocket_leave(&ctl->socket);
 	peer_rules_free(&ctl->rules);
 	free(ctl);
+}
+
+void
+control_close(struct master *m)
+{
+	end(m, true);
+}
+
+void
+control_leave(struct master *m)
+{
+	end(m, false);
 }

@@ -124,6 +124,37 @@ ctlsocket_open(
 	return result;
 }
 
+int
+ctlsocket_admit(struct ctlsocket *s, bool anybody, const gid_t *group, struct err *e)
+{
+	if ((group != NULL && chown(s->path, (uid_t)-1, *group) == -1) ||
+	    chmod(s->path, anybody ? 0666 : 0660) == -1)
+		return err_sys(e, "control_socket: %s", s->path);
+	return 0;
+}
+
+int
+ctlsocket_take(
+    struct ctlsocket *s, int fd, const char *path, bool anybody, const gid_t *group, struct err *e)
+{
+	struct stat st;
+
+	snprintf(s->path, sizeof(s->path), "%s", path);
+	if (lstat(path, &st) == -1)
+		return err_sys(e, "control_socket: %s", path);
+	s->fd = fd;
+	s->device = st.st_dev;
+	s->inode = st.st_ino;
+	return ctlsocket_admit(s, anybody, group, e);
+}
+
+void
+ctlsocket_leave(struct ctlsocket *s)
+{
+	close(s->fd);
+	s->fd = -1;
+}
+
 void
 ctlsocket_close(struct ctlsocket *s)
 {

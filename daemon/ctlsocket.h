@@ -25,4 +25,12 @@ struct ctlsocket {
  */
 int ctlsocket_open(struct ctlsocket *s, const char *path, bool anybody, const gid_t *group,
     struct err *e) MUST_CHECK;
+/* The same with a socket that is bound to `path` and listens already. On -1 it stays open. */
+int ctlsocket_take(struct ctlsocket *s, int fd, const char *path, bool anybody, const gid_t *group,
+    struct err *e) MUST_CHECK;
+/* Lets others in than before; see above. */
+int ctlsocket_admit(
+    struct ctlsocket *s, bool anybody, const gid_t *group, struct err *e) MUST_CHECK;
+/* Closes the descriptor; the file stays. */
+void ctlsocket_leave(struct ctlsocket *s);
 void ctlsocket_close(struct ctlsocket *s);

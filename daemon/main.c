@@ -16,6 +16,8 @@
 #include "common/title.h"
 #include "daemon/crash.h"
 #include "daemon/master.h"
+#include "daemon/notify.h"
+#include "daemon/predecessor.h"
 #include "daemon/privilege.h"
 
 #define EXIT_USAGE     2
@@ -59,6 +61,22 @@ parse(int argc, char **argv, struct options *o)
 	}
 }
 
+/* Where the program stands, for an upgrade: as it was called, since a link may lead to another
+ * version by then; else where it is. NULL: out of memory. */
+static char *
+find_program(const char *called)
+{
+	char folder[4096], *path = NULL;
+	ssize_t n;
+
+	if (called[0] == '/')
+		return strdup(called);
+	if (strchr(called, '/') != NULL && getcwd(folder, sizeof(folder)) != NULL)
+		return asprintf(&path, "%s/%s", folder, called) < 0 ? NULL : path;
+	n = readlink("/proc/self/exe", folder, sizeof(folder) - 1);
+	return n > 0 ? strndup(folder, (size_t)n) : strdup(called);
+}
+
 /* What the process needs before it opens or reads anything. */
 static int
 prepare(struct err *e)
@@ -90,30 +108,36 @@ print(const struct config *c)
 	return EXIT_SUCCESS;
 }
 
+/* Takes the config over. */
 static int
-serve(struct config *c, const struct options *o)
+serve(struct config *c, const struct options *o, const struct master_options *m)
 {
 	struct err e;
+	bool to_file;
 
 	/* /proc/PID/environ is readable by whoever may read the process. */
 	keys_scrub_environ();
+	notify_open();
 	if (o->verbose)
 		c->log.level = LOG_DEBUG;
 	crash_report("master");
-	if (log_open(c->log.file, (enum log_level)c->log.level, &e) != 0 ||
-	    master_run(c, &e) != 0) {
-		if (strcmp(c->log.file, "stderr") != 0)
-			log_event(LOG_ERROR, "start_failed", "%s", e.msg);
-		fprintf(stderr, "grayd: %s\n", e.msg);
-		return EXIT_FAILURE;
-	}
-	return EXIT_SUCCESS;
+	to_file = strcmp(c->log.file, "stderr") != 0;
+	if (log_open(c->log.file, (enum log_level)c->log.level, &e) != 0) {
+		predecessor_refuse(m->predecessor, e.msg);
+		config_free(c);
+	} else if (master_run(c, m, &e) == 0)
+		return EXIT_SUCCESS;
+	else if (to_file)
+		log_event(LOG_ERROR, "start_failed", "%s", e.msg);
+	fprintf(stderr, "grayd: %s\n", e.msg);
+	return EXIT_FAILURE;
 }
 
 int
 main(int argc, char **argv)
 {
 	struct options o = { .path = DEFAULT_CONFIG };
+	struct master_options m = { .program = find_program(argv[0]) };
 	struct config *c;
 	struct err e;
 	int status = EXIT_SUCCESS;
@@ -124,8 +148,14 @@ main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	parse(argc, argv, &o);
+	m.verbose = o.verbose;
+	if (!o.print && !o.check && predecessor_meet(&m.predecessor, &e) != 0) {
+		fprintf(stderr, "grayd: %s\n", e.msg);
+		return EXIT_FAILURE;
+	}
 	c = config_load(o.path, o.print ? CONFIG_NO_SECRETS : 0, &e);
 	if (c == NULL) {
+		predecessor_refuse(m.predecessor, e.msg);
 		fprintf(stderr, "grayd: %s\n", e.msg);
 		return EXIT_USAGE;
 	}
@@ -133,9 +163,11 @@ main(int argc, char **argv)
 		status = print(c);
 	else if (o.check)
 		printf("%s: OK\n", o.path);
+	if (!o.print && !o.check)
+		status = serve(c, &o, &m);
 	else
-		status = serve(c, &o);
+		config_free(c);
 	log_close();
-	config_free(c);
+	free(m.program);
 	return status;
 }

@@ -17,11 +17,14 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/title.h"
+#include "daemon/activate.h"
 #include "daemon/control.h"
+#include "daemon/generation.h"
+#include "daemon/journal.h"
+#include "daemon/notify.h"
+#include "daemon/planner.h"
+#include "daemon/upgrade.h"
 #include "worker/worker.h"
-
-/* For workers to end by themselves, once drain_ms is over. */
-#define DRAIN_GRACE_US (1 * US_PER_S)
 
 /* ---- signals --------------------------------------------------------------------------------- */
 
@@ -43,17 +46,13 @@ on_reopen(struct master *m)
 static void
 on_reload(struct master *m)
 {
-	(void)m;
-	log_event(LOG_WARN, "reload_ignored",
-	    "this version cannot reload its config: restart grayd to use a new one");
+	generation_reload_by_signal(m);
 }
 
 static void
 on_upgrade(struct master *m)
 {
-	(void)m;
-	log_event(LOG_WARN, "upgrade_ignored",
-	    "this version cannot hand over to a new binary: stop grayd and start the new one");
+	upgrade_by_signal(m);
 }
 
 static const struct {
@@ -82,8 +81,7 @@ on_signal(evutil_socket_t fd, short what, void *arg)
 				signals[i].handle(m);
 		}
 	}
-	if (m->stopping && !supervisor_any_alive(m))
-		event_base_loopbreak(m->base);
+	master_leave_when_alone(m);
 }
 
 static int
@@ -144,13 +142,45 @@ log_start(const struct master *m)
 {
 	for (unsigned i = 0; i < m->listeners.n; i++)
 		log_event(LOG_INFO, "listening", "%s", m->listeners.all[i].address);
-	if (m->config->admin_listen[0] != '\0')
-		log_event(LOG_INFO, "admin_not_served",
-		    "this version does not serve admin_listen (%s)", m->config->admin_listen);
-	log_event(LOG_INFO, "started",
-	    "grayd %s with %s: every release begins with all its traffic on "
-	    "stable",
-	    GRAYD_VERSION, m->config->path);
+	if (m->listeners.admin.fd >= 0)
+		log_event(LOG_INFO, "admin_listening", "%s", m->listeners.admin.address);
+	log_event(LOG_INFO, "started", "grayd %s with %s", GRAYD_VERSION, m->config->path);
+}
+
+/* What the service manager has opened is used where the config names it. */
+static int
+open_listeners(struct master *m, struct err *e)
+{
+	struct listeners given;
+
+	if (activate_take(&given, e) != 0)
+		return -1;
+	if (m->predecessor != NULL)
+		predecessor_give_sockets(m->predecessor, &given);
+	if (listen_update(&m->listeners, &given, m->config, e) != 0)
+		return -1;
+	for (unsigned i = 0; m->predecessor == NULL && i < given.n; i++) {
+		if (!listen_has(&m->listeners, given.all[i].fd))
+			log_event(LOG_WARN, "socket_not_used",
+			    "the service manager passes a socket of %s, which the config does not "
+			    "name: nobody will answer there",
+			    given.all[i].address);
+	}
+	/* Of a master that still may have to go on, no file is removed. */
+	for (unsigned i = 0; i < given.n; i++)
+		given.all[i].inode = m->predecessor != NULL ? 0 : given.all[i].inode;
+	listen_close_others(&given, &m->listeners);
+	return 0;
+}
+
+/* What a master that takes over does later, when the other one lets go of it. */
+static int
+begin_alone(struct master *m, struct err *e)
+{
+	if (control_open(m, e) != 0 || journal_open(m, e) != 0)
+		return -1;
+	transition_begin(m);
+	return 0;
 }
 
 /* What must be there before the first fork, in the order in which it depends on each other. */
@@ -161,23 +191,36 @@ start(struct master *m, struct err *e)
 
 	if (privilege_identity(&m->identity, c->user, e) != 0)
 		return -1;
-	if (listen_open(&m->listeners, c, e) != 0)
+	if (open_listeners(m, e) != 0)
 		return -1;
-	if (make_shared(m, e) != 0 || make_loop(m, e) != 0 || control_open(m, e) != 0)
+	if (make_shared(m, e) != 0 || make_loop(m, e) != 0)
 		return -1;
-	transition_begin(m);
+	if (m->predecessor != NULL ? predecessor_begin(m, e) != 0 : begin_alone(m, e) != 0)
+		return -1;
+	if (planner_start(m, e) != 0)
+		return -1;
 	title_set("grayd: master %s", c->path);
 	log_start(m);
-	return supervisor_start(m, e);
+	return supervisor_start(m, m->predecessor != NULL, e);
 }
 
 /* Also after a start that failed half-way. */
 static void
 end(struct master *m)
 {
+	bool others_serve = !predecessor_is_settled(m) || m->failure.msg[0] != '\0';
+
+	planner_stop(m);
+	upgrade_end(m);
 	transition_end(m);
+	if (others_serve) {
+		control_leave(m);
+		listen_leave(&m->listeners);
+	}
 	control_close(m);
+	predecessor_end(m);
 	supervisor_end(m);
+	journal_close(m);
 	if (m->base != NULL && event_initialized(&m->signal_event))
 		event_del(&m->signal_event);
 	if (m->signal_fd >= 0)
@@ -187,27 +230,36 @@ end(struct master *m)
 	slots_destroy(&m->slots);
 	policy_destroy(&m->store);
 	listen_close(&m->listeners);
+	config_free(m->config);
 	free(m);
 }
 
 int
-master_run(const struct config *config, struct err *e)
+master_run(struct config *config, const struct master_options *o, struct err *e)
 {
 	struct master *m = calloc(1, sizeof(*m));
 	int rc;
 
 	if (m == NULL) {
+		config_free(config);
 		err_set(e, "out of memory");
 		return 1;
 	}
 	m->config = config;
-	m->signal_fd = m->store.fd = m->slots.fd = -1;
-	m->generation = 1;
+	m->verbose = o->verbose;
+	m->program = o->program;
+	m->predecessor = o->predecessor;
+	m->signal_fd = m->store.fd = m->slots.fd = m->listeners.admin.fd = -1;
+	m->generation = m->last_generation = 1;
 	m->started_mono_us = clock_mono_us();
 	m->started_wall_us = clock_wall_us();
 	rc = start(m, e);
 	if (rc == 0 && event_base_dispatch(m->base) < 0)
 		rc = err_set(e, "the event loop failed");
+	if (rc == 0 && m->failure.msg[0] != '\0')
+		rc = err_set(e, "%s", m->failure.msg);
+	if (rc != 0)
+		predecessor_refuse(m->predecessor, e->msg);
 	if (rc == 0)
 		log_event(LOG_INFO, "stopped", "grayd has stopped");
 	end(m);
@@ -223,6 +275,7 @@ stop_at_once(struct master *m, const char *who)
 	    LOG_WARN, "stopping_now", "told again to stop, by %s: not waiting for requests", who);
 	for (unsigned i = 0; i < m->supervisor.n_children; i++)
 		supervisor_kill(&m->supervisor.children[i]);
+	predecessor_stop(m);
 }
 
 void
@@ -230,27 +283,51 @@ master_stop(struct master *m, const char *who)
 {
 	uint64_t drain_us = (uint64_t)m->config->limits.drain_ms * US_PER_MS;
 
+	if (upgrade_successor(m) != 0 && !m->told_to_stop) {
+		m->told_to_stop = true;
+		supervisor_stop(m, clock_mono_us() + drain_us + MASTER_DRAIN_GRACE_US);
+		predecessor_stop(m);
+		return;
+	}
 	if (m->stopping) {
 		stop_at_once(m, who);
 		return;
 	}
-	m->stopping = true;
+	m->stopping = m->told_to_stop = true;
 	log_event(LOG_INFO, "stopping", "told to stop, by %s: at most %u ms for what runs", who,
 	    m->config->limits.drain_ms);
 	title_set("grayd: master, stopping");
+	notify_send("STOPPING=1");
+	upgrade_stop(m);
+	generation_give_up(m, "grayd stops");
+	predecessor_stop(m);
 	listen_close(&m->listeners);
-	supervisor_stop(m, clock_mono_us() + drain_us + DRAIN_GRACE_US);
+	supervisor_stop(m, clock_mono_us() + drain_us + MASTER_DRAIN_GRACE_US);
 	/* With nobody to wait for there is no signal to come; the answer of a caller still leaves.
 	 */
-	if (!supervisor_any_alive(m))
+	if (!supervisor_any_alive(m) && m->predecessor == NULL)
 		event_base_loopexit(m->base, NULL);
 }
 
-int
-master_reopen_logs(struct master *m, struct err *e)
+void
+master_leave_when_alone(struct master *m)
 {
-	if (log_reopen(e) != 0)
-		return -1;
+	if (m->stopping && !supervisor_any_alive(m) && m->predecessor == NULL)
+		event_base_loopbreak(m->base);
+}
+
+void
+master_fail(struct master *m, const char *why)
+{
+	log_event(LOG_ERROR, "start_failed", "%s", why);
+	m->failure = (struct err){ "" };
+	err_set(&m->failure, "%s", why);
+	event_base_loopbreak(m->base);
+}
+
+void
+master_pass_log(struct master *m)
+{
 	for (unsigned i = 0; i < m->supervisor.n_children; i++) {
 		struct child *c = &m->supervisor.children[i];
 
@@ -258,6 +335,15 @@ master_reopen_logs(struct master *m, struct err *e)
 			log_event(LOG_WARN, "log_not_passed", "%s %u (pid %d) keeps its old log",
 			    c->role->name, c->index, (int)c->pid);
 	}
+}
+
+int
+master_reopen_logs(struct master *m, struct err *e)
+{
+	if (log_reopen(e) != 0)
+		return -1;
+	master_pass_log(m);
+	predecessor_reopen_logs(m);
 	log_event(LOG_INFO, "reopened", "the log was opened again");
 	return 0;
 }

@@ -15,12 +15,17 @@
 #include "common/policy.h"
 #include "common/slot.h"
 #include "daemon/listen.h"
+#include "daemon/predecessor.h"
 #include "daemon/privilege.h"
 #include "daemon/supervisor.h"
 #include "daemon/transition.h"
 
 struct control;
+struct predecessor;
+struct upgrade;
+struct journal;
 struct pending_change;
+struct planner;
 
 /* Ids of commands that were carried out, so that a repeated one does nothing. */
 #define REMEMBERED_IDS 64
@@ -29,17 +34,28 @@ struct remembered_id {
 	char release[NAME_BYTES];
 	uint32_t uid; /* ids of different users do not meet */
 	enum release_command command;
-	uint32_t share_bp;
+	uint32_t share_bp, waive;
+	bool cut;
 	uint64_t revision;
 };
 
 struct master {
-	const struct config *config;
+	struct config *config; /* its own; a reload brings another */
 	struct event_base *base;
 	struct event signal_event;
 	int signal_fd;
-	bool stopping; /* told to leave; nothing is replaced any more */
-	uint64_t generation;
+	bool stopping;			 /* leaves; nothing is replaced any more */
+	bool told_to_stop;		 /* by somebody, not by an upgrade */
+	bool verbose;			 /* -v: whatever the config says of the log's level */
+	uint64_t generation;		 /* that serves */
+	uint64_t last_generation;	 /* the highest number that was given to one */
+	struct generation *reload;	 /* generation.c: on its way; NULL: none */
+	bool reload_again;		 /* generation.c: SIGHUP came meanwhile */
+	char *program;			 /* the path of the binary, for an upgrade */
+	struct upgrade *upgrade;	 /* upgrade.c: to a new master; NULL: none */
+	struct predecessor *predecessor; /* predecessor.c: the old master; NULL: none, or gone */
+	struct err failure;		 /* master_fail() */
+	bool announced; /* generation.c: the service manager knows that grayd serves */
 	uint64_t started_mono_us, started_wall_us;
 	struct identity identity;
 	struct listeners listeners;
@@ -49,18 +65,36 @@ struct master {
 	struct slots slots;
 	struct supervisor supervisor;
 	struct pending_change *pending; /* transition.c: published, not yet acknowledged by all */
+	struct pending_change *raising; /* transition_raise.c: not yet published */
+	struct journal *journal;	/* NULL: nothing is written down (tests) */
 	struct remembered_id remembered[REMEMBERED_IDS]; /* transition.c */
 	unsigned n_remembered;
+	struct planner *planner; /* planner.c; NULL: nothing moves by itself (tests) */
 	/* control.c's own; NULL: not open. master.c calls control_open(m, e) before the first fork
 	 * and control_close(m) at the end. Children never need to: they close every descriptor they
 	 * were not given, and never touch the master's loop. */
 	struct control *control;
 };
 
-/* Runs grayd until it is told to stop. 0, or 1 with `e` when it cannot start. */
-int master_run(const struct config *config, struct err *e) MUST_CHECK;
+/* For workers to end by themselves, once drain_ms is over. */
+#define MASTER_DRAIN_GRACE_US 1000000ull
+
+/* Runs grayd until it is told to stop. Takes the config over. 0, or 1 with `e` when it cannot
+ * start. */
+struct master_options {
+	bool verbose;
+	char *program;			 /* path of the binary */
+	struct predecessor *predecessor; /* NULL: an ordinary start */
+};
+int master_run(struct config *config, const struct master_options *o, struct err *e) MUST_CHECK;
+/* Ends the master at once: it cannot begin to serve. Only while another one does. */
+void master_fail(struct master *m, const char *why);
+/* Ends the loop when the master is stopping and nobody is left to wait for. */
+void master_leave_when_alone(struct master *m);
 /* Stops as SIGTERM does: no new connections, at most limits.drain_ms for what runs. A second call
  * makes it immediate. */
 void master_stop(struct master *m, const char *who);
 /* Opens the log file again and passes it to all workers. On -1 the old one stays in use. */
 int master_reopen_logs(struct master *m, struct err *e) MUST_CHECK;
+/* Passes the log that is in use to all children. */
+void master_pass_log(struct master *m);

@@ -96,6 +96,17 @@ is_dropped(const struct identity *id)
 }
 
 int
+privilege_keep(struct err *e)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+		return err_sys(e, "cannot give up gaining privileges");
+	/* Changing the user has made the process dumpable again on some systems. */
+	if (prctl(PR_SET_DUMPABLE, 0) != 0)
+		return err_sys(e, "cannot keep memory out of core files");
+	return 0;
+}
+
+int
 privilege_drop(const struct identity *id, struct err *e)
 {
 	if (id->change) {
@@ -105,10 +116,5 @@ privilege_drop(const struct identity *id, struct err *e)
 		if (!is_dropped(id))
 			return err_set(e, "still root after becoming the user %s", id->name);
 	}
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-		return err_sys(e, "cannot give up gaining privileges");
-	/* Changing the user has made the process dumpable again on some systems. */
-	if (prctl(PR_SET_DUMPABLE, 0) != 0)
-		return err_sys(e, "cannot keep memory out of core files");
-	return 0;
+	return privilege_keep(e);
 }

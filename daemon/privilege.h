@@ -24,5 +24,7 @@ int privilege_harden(struct err *e) MUST_CHECK;
 /* Finds out whom children must become. -1: root without a (non-root) user to become, or an unknown
  * one; `e` says what to set. */
 int privilege_identity(struct identity *id, const char *user, struct err *e) MUST_CHECK;
+/* In a child that stays who the master is: gives up gaining more. */
+int privilege_keep(struct err *e) MUST_CHECK;
 /* In a child: becomes that user and makes sure there is no way back. */
 int privilege_drop(const struct identity *id, struct err *e) MUST_CHECK;

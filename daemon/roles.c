@@ -8,6 +8,8 @@
 
 #include <sched.h>
 
+#include "daemon/journal.h"
+#include "daemon/journal_writer.h"
 #include "daemon/master.h"
 #include "worker/worker.h"
 
@@ -34,11 +36,63 @@ run_worker(const struct master *m, const struct child *c, const struct child_see
 		.policy = s->policy,
 		.n_listen = m->listeners.n,
 		.master_fd = s->master_fd,
+		.held = c->held,
 	};
 
 	for (unsigned i = 0; i < m->listeners.n; i++)
 		seed.listen_fds[i] = m->listeners.all[i].fd;
 	return worker_main(&seed);
+}
+
+static unsigned
+count_admins(const struct master *m)
+{
+	return m->listeners.admin.fd >= 0;
+}
+
+/* It asks no provider anything, and it talks to strangers. */
+static void
+forget_keys(const struct config *c)
+{
+	for (unsigned i = 0; i < c->n_providers; i++) {
+		secret_free(c->providers[i].api_key);
+		c->providers[i].api_key = NULL;
+	}
+}
+
+static int
+run_admin(const struct master *m, const struct child *c, const struct child_seed *s)
+{
+	const struct admin_seed seed = {
+		.slots = &s->slots,
+		.policy = s->policy,
+		.started_wall_us = m->started_wall_us,
+		.started_mono_us = m->started_mono_us,
+		.listen_fd = m->listeners.admin.fd,
+		.master_fd = s->master_fd,
+		.held = c->held,
+	};
+
+	forget_keys(m->config);
+	return admin_main(&seed);
+}
+
+static unsigned
+count_journals(const struct master *m)
+{
+	return journal_lock_fd(m) >= 0;
+}
+
+static int
+run_journal(const struct master *m, const struct child *c, const struct child_seed *s)
+{
+	const struct journal_writer_seed seed = { .path = journal_path(m),
+		.master_fd = s->master_fd,
+		.lock_fd = journal_lock_fd(m) };
+
+	(void)c;
+	forget_keys(m->config);
+	return journal_writer_main(&seed);
 }
 
 const struct role roles[] = {
@@ -47,6 +101,20 @@ const struct role roles[] = {
 	    .count = count_workers,
 	    .has_slot = true,
 	    .listens = true,
+	    .respawn = true },
+	{ .name = "admin",
+	    .run = run_admin,
+	    .count = count_admins,
+	    .observes = true,
+	    .respawn = true },
+	{ .name = "journal",
+	    .run = run_journal,
+	    .count = count_journals,
+	    .started = journal_writer_started,
+	    .heard = journal_writer_heard,
+	    .ended = journal_writer_ended,
+	    .keeps_user = true,
+	    .lasting = true,
 	    .respawn = true },
 };
 const unsigned n_roles = sizeof(roles) / sizeof(roles[0]);

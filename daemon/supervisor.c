@@ -17,8 +17,13 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "daemon/child.h"
+#include "daemon/figures.h"
+#include "daemon/generation.h"
+#include "daemon/journal.h"
 #include "daemon/master.h"
+#include "daemon/notify.h"
 #include "daemon/roles.h"
+#include "daemon/upgrade.h"
 #include "worker/worker.h"
 
 #define TICK_US		 (100 * US_PER_MS)
@@ -28,6 +33,7 @@
 #define ABORT_US	 (1 * US_PER_S)	 /* from SIGABRT to SIGKILL */
 #define CLOSED_US	 (5 * US_PER_S)	 /* from the end of its pair to its own end */
 #define MESSAGES_AT_ONCE 64
+#define PACKET_BYTES	 32768
 
 const char *const child_state_names[] = {
 	[CHILD_NONE] = "none",
@@ -105,8 +111,8 @@ on_child_message(evutil_socket_t fd, short what, void *arg)
 
 	(void)what;
 	for (unsigned i = 0; i < MESSAGES_AT_ONCE; i++) {
-		char message;
-		ssize_t n = recv(fd, &message, 1, MSG_DONTWAIT);
+		char packet[PACKET_BYTES];
+		ssize_t n = recv(fd, packet, sizeof(packet), MSG_DONTWAIT);
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			break;
@@ -114,12 +120,16 @@ on_child_message(evutil_socket_t fd, short what, void *arg)
 			close_pair(c);
 			break;
 		}
-		if (message == MSG_READY)
+		if (packet[0] == MSG_READY)
 			on_ready(c);
-		acknowledged |= message == MSG_READY || message == MSG_ACK;
+		else if (packet[0] != MSG_ACK && c->role->heard != NULL)
+			c->role->heard(c, packet, (size_t)n);
+		acknowledged |= packet[0] == MSG_READY || packet[0] == MSG_ACK;
 	}
-	if (acknowledged)
+	if (acknowledged) {
 		transition_check(c->master);
+		generation_check(c->master);
+	}
 }
 
 /* ---- starting -------------------------------------------------------------------------------- */
@@ -197,6 +207,8 @@ start_child(struct master *m, struct child *c)
 		wait_to_start(c);
 	} else {
 		c->state = CHILD_STARTING;
+		if (c->role->started != NULL)
+			c->role->started(c);
 	}
 	if (theirs >= 0)
 		close(theirs);
@@ -204,31 +216,52 @@ start_child(struct master *m, struct child *c)
 
 static void on_tick(evutil_socket_t fd, short what, void *arg);
 
+/* An entry that nobody uses; NULL: there is none. */
+static struct child *
+free_entry(struct supervisor *s)
+{
+	for (unsigned i = 0; i < s->n_children; i++) {
+		if (s->children[i].state == CHILD_NONE)
+			return &s->children[i];
+	}
+	return s->n_children < CHILDREN_MAX ? &s->children[s->n_children++] : NULL;
+}
+
+void
+supervisor_add_role(struct master *m, const struct role *role, uint64_t generation, bool held)
+{
+	unsigned count = role->count(m);
+
+	for (unsigned i = 0; i < count; i++) {
+		struct child *c = free_entry(&m->supervisor);
+
+		if (c == NULL)
+			return;
+		*c = (struct child){ .role = role,
+			.state = CHILD_WAITING,
+			.index = i,
+			.generation = generation,
+			.held = held,
+			.fd = -1,
+			.master = m };
+		start_child(m, c);
+	}
+}
+
 int
-supervisor_start(struct master *m, struct err *e)
+supervisor_start(struct master *m, bool held, struct err *e)
 {
 	struct supervisor *s = &m->supervisor;
 	const struct timeval tick = { .tv_usec = TICK_US };
 
-	for (unsigned r = 0; r < n_roles; r++) {
-		unsigned count = roles[r].count(m);
-
-		for (unsigned i = 0; i < count && s->n_children < CHILDREN_MAX; i++) {
-			struct child *c = &s->children[s->n_children++];
-
-			*c = (struct child){ .role = &roles[r],
-				.index = i,
-				.generation = m->generation,
-				.fd = -1,
-				.master = m };
-		}
-	}
 	s->last_tick_us = s->awake_since_us = clock_mono_us();
 	event_assign(&s->tick, m->base, -1, EV_PERSIST, on_tick, m);
 	if (event_add(&s->tick, &tick) != 0)
 		return err_set(e, "cannot start the master's clock: out of memory");
-	for (unsigned i = 0; i < s->n_children; i++)
-		start_child(m, &s->children[i]);
+	for (unsigned r = 0; r < n_roles; r++) {
+		if (!held || !roles[r].lasting)
+			supervisor_add_role(m, &roles[r], m->generation, held);
+	}
 	return 0;
 }
 
@@ -254,6 +287,8 @@ child_ended(struct master *m, struct child *c, int status)
 	uint64_t lost = tally_get(&retired->lost);
 	bool sane = true;
 
+	if (c->role->ended != NULL)
+		c->role->ended(c);
 	close_pair(c);
 	if (c->slot > 0)
 		sane = slot_retire(&m->slots, c->slot);
@@ -267,7 +302,8 @@ child_ended(struct master *m, struct child *c, int status)
 	if (clock_mono_us() - c->started_us >= RESPAWN_RESET_US)
 		c->failures = 0;
 	c->restarts++;
-	tally_add(&retired->restarts, 1);
+	if (c->role->has_slot)
+		tally_add(&retired->restarts, 1);
 	wait_to_start(c);
 	if (c->start_at_us <= clock_mono_us())
 		start_child(m, c);
@@ -286,6 +322,10 @@ supervisor_reap(struct master *m)
 			child_ended(m, c, status);
 	}
 	transition_check(m);
+	generation_check(m);
+	upgrade_check(m);
+	predecessor_check(m);
+	journal_tick(m);
 }
 
 void
@@ -298,23 +338,28 @@ supervisor_kill(struct child *c)
 }
 
 void
+supervisor_dismiss(struct child *c, char message, uint64_t deadline_us)
+{
+	if (c->pid == 0) {
+		c->state = CHILD_NONE;
+		return;
+	}
+	c->state = CHILD_DRAINING;
+	c->leave_by_us = deadline_us;
+	if (!c->role->has_slot)
+		message = MSG_DRAIN;
+	/* The end of the pair says the same, also behind a full queue. */
+	if (!supervisor_tell(c, message, -1) && c->fd >= 0)
+		shutdown(c->fd, SHUT_WR);
+}
+
+void
 supervisor_stop(struct master *m, uint64_t deadline_us)
 {
 	struct supervisor *s = &m->supervisor;
 
-	s->stop_deadline_us = deadline_us;
-	for (unsigned i = 0; i < s->n_children; i++) {
-		struct child *c = &s->children[i];
-
-		if (c->pid == 0) {
-			c->state = CHILD_NONE;
-			continue;
-		}
-		c->state = CHILD_DRAINING;
-		/* The end of the pair says the same, also behind a full queue. */
-		if (!supervisor_tell(c, MSG_DRAIN, -1) && c->fd >= 0)
-			shutdown(c->fd, SHUT_WR);
-	}
+	for (unsigned i = 0; i < s->n_children; i++)
+		supervisor_dismiss(&s->children[i], MSG_DRAIN, deadline_us);
 }
 
 bool
@@ -358,7 +403,7 @@ watch_child(struct master *m, struct child *c, uint64_t now)
 {
 	uint64_t limit = c->state == CHILD_STARTING ? SILENT_START_US : SILENT_US;
 
-	if (m->stopping && now >= m->supervisor.stop_deadline_us && !c->killed) {
+	if (c->leave_by_us != 0 && now >= c->leave_by_us && !c->killed) {
 		log_event(LOG_WARN, "drain_over", "%s %u (pid %d) has not finished in time: killed",
 		    c->role->name, c->index, (int)c->pid);
 		supervisor_kill(c);
@@ -381,13 +426,15 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct master *m = arg;
 	struct supervisor *s = &m->supervisor;
-	uint64_t now = clock_mono_us();
+	uint64_t now = clock_mono_us(), since_us = now - s->last_tick_us;
 
 	(void)fd;
 	(void)what;
-	if (now - s->last_tick_us >= GAP_US)
+	if (since_us >= GAP_US)
 		s->awake_since_us = now;
 	s->last_tick_us = now;
+	figures_publish(m, since_us > TICK_US ? since_us - TICK_US : 0);
+	notify_alive(now);
 	for (unsigned i = 0; i < s->n_children; i++) {
 		struct child *c = &s->children[i];
 
@@ -397,4 +444,8 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 			start_child(m, c);
 	}
 	transition_check(m);
+	generation_check(m);
+	upgrade_check(m);
+	predecessor_check(m);
+	journal_tick(m);
 }

@@ -10,7 +10,7 @@
 #include <sys/types.h>
 
 #include "common/err.h"
-#include "common/shm.h"
+#include "common/slot.h"
 
 struct master;
 struct child;
@@ -18,8 +18,9 @@ struct child;
 /* What a child has beside what it inherits as ordinary memory. */
 struct child_seed {
 	int master_fd;			    /* its end of the pair, non-blocking */
-	const struct policy_region *policy; /* read-only; NULL without a slot */
+	const struct policy_region *policy; /* read-only; NULL where the role does not need it */
 	struct slot *slot;		    /* its own; NULL without one */
+	struct slots slots;		    /* of a role that observes: all of them, read-only */
 };
 
 /* A kind of child: one row of the table in roles.c. */
@@ -28,12 +29,20 @@ struct role {
 	/* In the child, with all dropped: runs until told to leave; returns the exit status. */
 	int (*run)(const struct master *m, const struct child *c, const struct child_seed *s);
 	unsigned (*count)(const struct master *m);
-	bool has_slot; /* tallies and a heartbeat in shared memory, follows the policy */
-	bool listens;  /* gets the listening sockets */
-	bool respawn;  /* replace it when it ends */
+	bool has_slot;	 /* tallies and a heartbeat in shared memory, follows the policy */
+	bool listens;	 /* gets the listening sockets */
+	bool observes;	 /* reads all tallies and the policy; gets the admin socket */
+	bool respawn;	 /* replace it when it ends */
+	bool keeps_user; /* stays who the master is, and has the lock on state_dir */
+	/* For a role that says more than bytes; NULL: it does not. Called in the master: a child
+	 * was started, has sent a packet that is none of enum worker_message, has ended. */
+	void (*started)(struct child *c);
+	void (*heard)(struct child *c, const void *packet, size_t n);
+	void (*ended)(struct child *c);
+	bool lasting; /* stays through a reload: what it does depends on nothing in the config */
 };
 
-#define CHILDREN_MAX	     (SLOTS_MAX - 1)
+#define CHILDREN_MAX	     (SLOTS_MAX - 1 + 32) /* some have no slot */
 #define RESPAWN_RESET_US     (60 * 1000000ull) /* a life this long forgives all failures before it */
 #define RESPAWN_DELAY_MAX_MS 10000
 
@@ -60,6 +69,8 @@ struct child {
 	uint64_t restarts;    /* times it was replaced */
 	uint64_t closed_us;   /* when it closed its end; 0: it has not */
 	uint64_t aborted_us;  /* when the watchdog sent SIGABRT; 0: it has not */
+	uint64_t leave_by_us; /* told to leave: killed if it lives then; 0: it was not */
+	bool held;	      /* of a generation that does not serve yet */
 	bool killed;	      /* SIGKILL was sent */
 	struct event event;   /* fd readable */
 	struct master *master;
@@ -69,7 +80,6 @@ struct supervisor {
 	struct child children[CHILDREN_MAX];
 	unsigned n_children; /* entries that may be in use; look at `state` */
 	uint64_t last_tick_us, awake_since_us;
-	uint64_t stop_deadline_us; /* stopping: who lives then is killed */
 	struct event tick;
 };
 
@@ -80,9 +90,31 @@ child_alive(const struct child *c)
 	return c->pid != 0;
 }
 
-/* Prepares one entry for each child of the roles table and starts them. -1: the loop has no room.
- */
-int supervisor_start(struct master *m, struct err *e) MUST_CHECK;
+/* Prepares one entry for each child of the roles table and starts them; with `held` they accept
+ * nothing before supervisor_serve(), and those of no generation are left out. -1: the loop has no
+ * room. */
+int supervisor_start(struct master *m, bool held, struct err *e) MUST_CHECK;
+/* The same for another generation, beside those that are there; as many children of each role as
+ * m->config says at this moment. -1: there is no place for so many; none was started. */
+int supervisor_add_generation(struct master *m, uint64_t generation, struct err *e) MUST_CHECK;
+/* Lets the children of a generation serve that were held. */
+void supervisor_serve(struct master *m, uint64_t generation);
+/* Tells the children of one generation, or of all but one, to leave; idle connections may stay as
+ * long as limits.drain_ms lets them. */
+void supervisor_retire(struct master *m, uint64_t generation, uint64_t deadline_us);
+void supervisor_retire_others(struct master *m, uint64_t generation, uint64_t deadline_us);
+
+/* Starts the children that belong to no generation, unless they are there. */
+void supervisor_start_lasting(struct master *m);
+/* Tells them to leave, once; true when none of them lives. */
+bool supervisor_dismiss_lasting(struct master *m, uint64_t deadline_us);
+
+/* How a generation that was added comes along. */
+struct supervisor_progress {
+	unsigned children, ready;
+	unsigned failures; /* of the child that has ended most often */
+};
+struct supervisor_progress supervisor_progress(const struct master *m, uint64_t generation);
 /* Reaps what has ended; called for SIGCHLD. */
 void supervisor_reap(struct master *m);
 /* Sends a message byte (enum worker_message) to a child; with `pass_fd` >= 0 also a descriptor.
@@ -99,3 +131,12 @@ bool supervisor_any_alive(const struct master *m);
 void supervisor_end(struct master *m);
 /* The pause before start number `failures` + 1: 0, 100, 200, 400 … RESPAWN_DELAY_MAX_MS. */
 uint32_t supervisor_delay_ms(unsigned failures);
+
+/* ---- for supervisor_crew.c ---------------------------------------------------------------------
+ */
+
+/* Adds and starts as many children of a role as m->config says. */
+void supervisor_add_role(struct master *m, const struct role *role, uint64_t generation, bool held);
+/* Tells one child to leave, by MSG_DRAIN or MSG_RETIRE; one that does not live is not started any
+ * more. */
+void supervisor_dismiss(struct child *c, char message, uint64_t deadline_us);

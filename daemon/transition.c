@@ -11,32 +11,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/audit.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/modelid.h"
+#include "daemon/journal.h"
 #include "daemon/master.h"
+#include "daemon/transition_plan.h"
+#include "daemon/upgrade.h"
 #include "worker/worker.h"
 
 /* A worker that has not acknowledged by then is killed. */
 #define ROLLBACK_ACK_US (1 * US_PER_S)
 #define CHANGE_ACK_US	(10 * US_PER_S)
-
-struct pending_change {
-	struct pending_change *next;
-	struct receipt receipt;
-	uint64_t published_us;
-	bool rollback;
-	transition_done_fn *done; /* NULL: whoever asked has gone */
-	void *arg;
-};
-
-/* A change on its way to being published: the policy as it will be. */
-struct plan {
-	const struct change *change;
-	struct policy next;
-	bool changed;
-	uint64_t
-	    revision; /* that must be acknowledged: the new one, or since when it has been so */
-};
+#define RELAY_US	(500 * US_PER_MS) /* more for the master before an upgrade */
+/* How long a receipt waits for the record of a change that holds already. */
+#define JOURNAL_WAIT_US (100 * US_PER_MS)
 
 /* ---- is it legal? ---------------------------------------------------------------------------- */
 
@@ -63,18 +53,19 @@ unknown_release(const struct master *m, const char *name, struct err *e)
 static void
 plan_ruling(struct plan *p, struct policy_release *r, const struct release_ruling *ruling)
 {
-	if (r->state == ruling->state && r->share_bp == ruling->share_bp &&
-	    r->stage_percent == ruling->stage_percent)
+	uint16_t share_bp = r->share_bp;
+
+	if (!ruling->changes)
 		return;
 	p->changed = true;
 	p->revision = p->next.revision;
-	if (r->state == STATE_IDLE && ruling->state == STATE_STEP)
-		r->rollout_id = p->next.revision;
-	r->state = (uint8_t)ruling->state;
-	r->share_bp = ruling->share_bp;
-	r->stage_percent = ruling->stage_percent;
+	*r = ruling->next;
 	r->revision = p->next.revision;
 	r->changed_wall_us = clock_wall_us();
+	if (ruling->begins)
+		r->rollout_id = r->revision;
+	if (ruling->begins || r->share_bp != share_bp)
+		r->share_revision = r->revision;
 }
 
 static enum ctl_code
@@ -83,12 +74,15 @@ plan_release(const struct master *m, struct plan *p, struct policy_release *r, s
 	const struct change *change = p->change;
 	const struct config_release *c = config_of(m, r->name);
 	struct release_ruling ruling;
-	struct release_case facts = { .state = r->state,
+	struct release_case facts = { .now = r,
+		.config = c,
+		.wall_us = clock_wall_us(),
 		.command = change->command,
 		.share_bp = change->share_bp,
-		.has_candidate = c != NULL && c->arms[ARM_CANDIDATE] != NULL,
-		.stages = c != NULL ? c->stages : NULL,
-		.n_stages = c != NULL ? c->n_stages : 0 };
+		.hold = change->hold,
+		.waive = change->waive,
+		.until_us = change->until_us,
+		.cut = change->cut };
 
 	if (change->if_revision != 0 && change->if_revision != r->revision) {
 		err_set(e, "release \"%s\" has revision %llu, not %llu: somebody changed it",
@@ -107,20 +101,29 @@ plan_release(const struct master *m, struct plan *p, struct policy_release *r, s
 	return CTL_OK;
 }
 
-static enum ctl_code
-make_plan(const struct master *m, struct plan *p, struct err *e)
+/* Also a change that was journaled and then not published has used up its revision. */
+uint64_t
+plan_next_revision(const struct master *m)
+{
+	uint64_t journaled = m->journal != NULL ? journal_revision(m) : 0;
+
+	return (journaled > m->policy.revision ? journaled : m->policy.revision) + 1;
+}
+
+enum ctl_code
+plan_make(const struct master *m, struct plan *p, struct err *e)
 {
 	const struct change *change = p->change;
 	enum ctl_code code = CTL_OK;
 
 	p->next = m->policy;
-	p->next.revision++;
+	p->next.revision = plan_next_revision(m);
 	if (change->command != COMMAND_ROLLBACK && change->share_bp > SHARE_FULL_BP) {
 		err_set(e, "a share is 0 to 100 %%");
 		return CTL_USAGE;
 	}
 	if (change->release == NULL &&
-	    (change->command != COMMAND_ROLLBACK || change->if_revision != 0)) {
+	    (!release_takes_all(change->command) || change->if_revision != 0)) {
 		err_set(e, "name one release");
 		return CTL_USAGE;
 	}
@@ -143,10 +146,10 @@ log_change(const struct policy *before, const struct plan *p)
 	const struct change *change = p->change;
 
 	for (uint32_t i = 0; i < before->n_releases; i++) {
-		const struct policy_release *old = &before->releases[i],
-					    *new = &p->next.releases[i];
+		const struct policy_release *old = &before->releases[i];
+		const struct policy_release *new = policy_find(&p->next, old->name);
 
-		if (new->revision == old->revision)
+		if (new == NULL || new->revision == old->revision)
 			continue;
 		log_event(LOG_INFO, "transition",
 		    "%s: %s %u.%02u %% -> %s %u.%02u %%, revision %llu, by %s (uid %u): %s%s%s",
@@ -194,6 +197,7 @@ wake_workers(struct master *m)
 		if (follows_policy(&m->supervisor.children[i]))
 			supervisor_tell(&m->supervisor.children[i], MSG_POLICY, -1);
 	}
+	predecessor_publish(m);
 }
 
 /* ---- acknowledgements ------------------------------------------------------------------------ */
@@ -218,7 +222,7 @@ static unsigned
 count_acknowledged(const struct master *m, uint64_t revision)
 {
 	const struct supervisor *s = &m->supervisor;
-	unsigned n = 0;
+	unsigned n = predecessor_acknowledged(m, revision);
 
 	for (unsigned i = 0; i < s->n_children; i++)
 		n += follows_policy(&s->children[i]) &&
@@ -243,7 +247,7 @@ all_acknowledged(const struct master *m, uint64_t revision, uint64_t published_u
 		if (is_missing(m, &s->children[i], revision, published_us))
 			return false;
 	}
-	return true;
+	return !predecessor_is_missing(m, revision);
 }
 
 /* Kills who has not acknowledged in time, or claims what cannot be. It is waited for no longer than
@@ -268,32 +272,87 @@ kill_missing(struct master *m, struct pending_change *p)
 		supervisor_kill(c);
 		p->receipt.killed++;
 	}
+	/* The master before does the same, in its own time. */
+	if (clock_mono_us() - p->published_us >= limit_us + RELAY_US &&
+	    predecessor_is_missing(m, p->receipt.revision))
+		predecessor_kill(m);
+}
+
+static void
+pending_free(struct master *m, struct pending_change *p)
+{
+	if (p->unwritten)
+		journal_abandon(m, p);
+	free(p);
 }
 
 static void
 finish(struct master *m, struct pending_change *p)
 {
-	p->receipt.acknowledge_us = clock_mono_us() - p->published_us;
-	p->receipt.acknowledged = count_acknowledged(m, p->receipt.revision);
 	if (p->done != NULL)
 		p->done(&p->receipt, p->arg);
-	free(p);
+	pending_free(m, p);
 }
 
-/* Takes the first change off the list that nobody stands in the way of; NULL: there is none. */
+/* What the workers have told of a rollback that all of them have acknowledged. */
+static void
+collect_rescued(const struct master *m, struct pending_change *p)
+{
+	struct rollback_sum sum = { 0 };
+
+	for (uint32_t i = 0; i < p->policy.n_releases; i++) {
+		const struct policy_release *r = &p->policy.releases[i];
+
+		if (r->state == STATE_ROLLED_BACK && r->revision == p->receipt.revision)
+			slots_add_rollback(&m->slots, r->name, r->revision, &sum);
+	}
+	p->receipt.rescued = sum.rescued;
+	p->receipt.streaming = sum.streaming;
+	p->receipt.candidate_at_us = sum.candidate_at_us;
+	predecessor_add_rollback(m, &p->receipt);
+}
+
+/* Whether nothing is left to wait for: each worker has acknowledged, and the record is on disk. For
+ * the disk nobody waits long. */
+static bool
+is_finished(const struct master *m, struct pending_change *p)
+{
+	uint64_t now_us = clock_mono_us();
+
+	if (p->receipt.acknowledge_us == 0) {
+		if (!all_acknowledged(m, p->receipt.revision, p->published_us))
+			return false;
+		p->receipt.acknowledge_us = now_us > p->published_us ? now_us - p->published_us : 1;
+		p->receipt.acknowledged = count_acknowledged(m, p->receipt.revision);
+		if (p->rollback)
+			collect_rescued(m, p);
+	}
+	return !p->unwritten || now_us - p->published_us >= JOURNAL_WAIT_US;
+}
+
+/* Takes the first change off the list that nothing stands in the way of; NULL: there is none. */
 static struct pending_change *
 take_finished(struct master *m)
 {
 	for (struct pending_change **at = &m->pending; *at != NULL; at = &(*at)->next) {
 		struct pending_change *p = *at;
 
-		if (all_acknowledged(m, p->receipt.revision, p->published_us)) {
+		if (is_finished(m, p)) {
 			*at = p->next;
 			return p;
 		}
-		kill_missing(m, p);
+		if (p->receipt.acknowledge_us == 0)
+			kill_missing(m, p);
 	}
 	return NULL;
+}
+
+/* Slot 0 says the same to whoever serves figures. */
+static void
+set_acked(struct master *m, const struct policy *p)
+{
+	m->acked = *p;
+	atomic_store_explicit(&m->slots.all[0].acked_revision, p->revision, memory_order_release);
 }
 
 void
@@ -304,10 +363,11 @@ transition_check(struct master *m)
 
 	if (m->acked.revision != newest->revision &&
 	    all_acknowledged(m, newest->revision, newest->published_mono_us))
-		m->acked = *newest;
+		set_acked(m, newest);
 	/* `done` may change the list. */
 	while ((p = take_finished(m)) != NULL)
 		finish(m, p);
+	raise_move_line(m);
 }
 
 /* ---- repeated commands ----------------------------------------------------------------------- */
@@ -327,7 +387,8 @@ recall(const struct master *m, const struct change *c)
 static bool
 is_same_command(const struct remembered_id *r, const struct change *c)
 {
-	return r->command == c->command && r->share_bp == c->share_bp &&
+	return r->command == c->command && r->share_bp == c->share_bp && r->waive == c->waive &&
+	       r->cut == c->cut &&
 	       strcmp(r->release, c->release != NULL ? c->release : "") == 0;
 }
 
@@ -342,6 +403,8 @@ remember(struct master *m, const struct change *c, uint64_t revision)
 	r->uid = c->actor.uid;
 	r->command = c->command;
 	r->share_bp = c->share_bp;
+	r->waive = c->waive;
+	r->cut = c->cut;
 	r->revision = revision;
 	snprintf(r->id, sizeof(r->id), "%s", c->request_id);
 	snprintf(r->release, sizeof(r->release), "%s", c->release != NULL ? c->release : "");
@@ -367,31 +430,68 @@ enqueue(struct master *m, struct pending_change *p)
 	*at = p;
 }
 
-/* From here on nothing can fail. A journal belongs here: a change that raises a share is on disk
- * before publish(), one that lowers it is marked before and written after, since nothing may delay
- * it. */
 static void
-carry_out(struct master *m, struct plan *plan, struct pending_change *p)
+on_written(struct master *m, const struct err *failure, void *arg)
 {
-	const struct change *c = plan->change;
-	struct policy before;
+	struct pending_change *p = arg;
 
-	if (plan->changed) {
-		before = m->policy;
-		publish(m, &plan->next);
-		if (p != NULL)
-			p->receipt.candidate_in_flight = candidate_in_flight(m, c);
-		wake_workers(m);
-		log_change(&before, plan);
-		remember(m, c, plan->next.revision);
+	p->unwritten = false;
+	if (failure == NULL)
+		p->receipt.journal_us = clock_mono_us() - p->received_us;
+	transition_check(m);
+}
+
+/* After the publish: whatever becomes of the record, the change holds. */
+static void
+write_down(struct master *m, const struct plan *plan, const struct policy *before,
+    struct pending_change *p)
+{
+	const struct journal_entry entry = {
+		.change = plan->change, .before = before, .after = &plan->next
+	};
+	struct err e;
+
+	if (journal_write(m, &entry, p != NULL ? on_written : NULL, p, &e) != 0)
+		log_event(LOG_ERROR, "journal_failed", "%s", e.msg);
+	else if (p != NULL)
+		p->unwritten = true;
+}
+
+/* From here on nothing can fail, and nothing may wait. */
+static void
+put_in_force(struct master *m, struct plan *plan, struct pending_change *p)
+{
+	struct policy before = m->policy;
+
+	if (m->journal != NULL && !plan->journaled) {
+		raise_supersede(m, plan);
+		if (audit_raises(&plan->next, &before))
+			journal_mark(m, &before, &plan->next, plan->next.revision);
 	}
+	publish(m, &plan->next);
+	if (p != NULL)
+		p->receipt.candidate_in_flight = candidate_in_flight(m, plan->change);
+	wake_workers(m);
+	if (m->journal != NULL && !plan->journaled)
+		write_down(m, plan, &before, p);
+	log_change(&before, plan);
+	remember(m, plan->change, plan->next.revision);
+}
+
+void
+plan_carry_out(struct master *m, struct plan *plan, struct pending_change *p)
+{
+	if (plan->changed)
+		put_in_force(m, plan, p);
 	if (p == NULL)
 		return;
 	p->published_us = plan->changed ? m->policy.published_mono_us : clock_mono_us();
 	p->receipt.changed = plan->changed;
 	p->receipt.revision = plan->revision;
-	if (c->received_us != 0 && p->published_us > c->received_us)
-		p->receipt.publish_us = p->published_us - c->received_us;
+	p->policy = m->policy;
+	p->receipt.policy = &p->policy;
+	if (p->published_us > p->received_us)
+		p->receipt.publish_us = p->published_us - p->received_us;
 	enqueue(m, p);
 	transition_check(m);
 }
@@ -405,13 +505,18 @@ transition_apply(
 	struct plan plan = { .change = c };
 	enum ctl_code code;
 
+	if (upgrade_closes_door(m) &&
+	    (c->command != COMMAND_ROLLBACK || !upgrade_give_way(m))) {
+		err_set(e, "grayd hands over to another binary: try again");
+		return CTL_BUSY;
+	}
 	if (known != NULL && !is_same_command(known, c)) {
 		known = NULL;
 		/* Carelessness with ids must not stand in the way of a rollback. */
 		if (c->command != COMMAND_ROLLBACK)
 			return id_reused(c, e);
 	}
-	code = known == NULL ? make_plan(m, &plan, e) : CTL_OK;
+	code = known == NULL ? plan_make(m, &plan, e) : CTL_OK;
 	if (code != CTL_OK)
 		return code;
 	if (known != NULL)
@@ -419,13 +524,20 @@ transition_apply(
 	p = calloc(1, sizeof(*p));
 	if (p != NULL) {
 		p->rollback = c->command == COMMAND_ROLLBACK;
+		p->received_us = c->received_us != 0 ? c->received_us : clock_mono_us();
 		p->done = done;
 		p->arg = arg;
 	} else if (c->command != COMMAND_ROLLBACK) {
 		err_set(e, "out of memory: nothing was changed");
 		return CTL_INTERNAL;
 	}
-	carry_out(m, &plan, p);
+	if (p != NULL && m->journal != NULL && plan.changed && audit_raises(&m->policy, &plan.next)) {
+		code = raise_begin(m, &plan, p, e);
+		if (code != CTL_OK)
+			free(p);
+		return code;
+	}
+	plan_carry_out(m, &plan, p);
 	if (p != NULL)
 		return CTL_OK;
 	err_set(e, "the rollback is published, but there is no memory to wait for its receipt");
@@ -439,6 +551,7 @@ transition_forget(struct master *m, const void *arg)
 		if (p->arg == arg)
 			p->done = NULL;
 	}
+	raise_forget(m, arg);
 }
 
 void
@@ -457,18 +570,23 @@ transition_begin(struct master *m)
 		r->changed_wall_us = clock_wall_us();
 		r->state = STATE_IDLE;
 	}
+	if (m->journal != NULL)
+		journal_restore(m, &m->policy);
+	for (unsigned i = 0; i < c->n_releases; i++)
+		modelid_release(&c->releases[i], m->policy.releases[i].models);
 	m->policy.published_mono_us = clock_mono_us();
 	policy_publish(&m->store, &m->policy);
-	m->acked = m->policy;
+	set_acked(m, &m->policy);
 }
 
 void
 transition_end(struct master *m)
 {
+	raise_end(m);
 	while (m->pending != NULL) {
 		struct pending_change *p = m->pending;
 
 		m->pending = p->next;
-		free(p);
+		pending_free(m, p);
 	}
 }

@@ -17,6 +17,7 @@
 
 #define BODY_LEAST_BYTES_A_S 500
 #define STALL_LEAST_BYTES    16384 /* a reader slower than this per write_stall_ms has stalled */
+#define HURRY_US	     (100 * (uint64_t)US_PER_MS) /* for a request that is on its way */
 
 static void on_event(evutil_socket_t fd, short what, void *arg);
 static void on_deadline(void *arg);
@@ -49,13 +50,31 @@ conn_rearm(struct conn *c)
 	arm(c, wanted);
 }
 
+/* How long a connection may say nothing. */
+static uint64_t
+idle_limit_us(const struct worker *w)
+{
+	return w->hurried ? HURRY_US : (uint64_t)w->config->limits.idle_timeout_ms * US_PER_MS;
+}
+
 void
 conn_set_idle(struct conn *c)
 {
 	c->state = CONN_IDLE;
 	http_head_reset(&c->head);
-	deadline_set(&c->deadline,
-	    clock_mono_us() + (uint64_t)c->worker->config->limits.idle_timeout_ms * US_PER_MS);
+	deadline_set(&c->deadline, clock_mono_us() + idle_limit_us(c->worker));
+}
+
+bool
+conn_ends_here(struct conn *c)
+{
+	/* What the client has sent ahead is answered first, and an end of ours behind the answer
+	 * must not turn into a reset that takes the answer with it. */
+	if (c->worker->draining && buf_len(&c->in) == 0) {
+		c->keep_alive = false;
+		c->linger = true;
+	}
+	return !c->keep_alive;
 }
 
 int
@@ -242,20 +261,14 @@ conn_drain_over(struct worker *w)
 }
 
 void
-conn_drain_all(struct worker *w)
+conn_hurry_all(struct worker *w)
 {
-	struct conn *c, *next;
+	struct conn *c;
+	uint64_t end_us = clock_mono_us() + HURRY_US;
 
-	for (c = LIST_FIRST(&w->conns); c != NULL; c = next) {
-		next = LIST_NEXT(c, link);
-		/* A request that is here already is still served. */
+	LIST_FOREACH(c, &w->conns, link)
+	{
 		if (c->state == CONN_IDLE && buf_len(&c->out) == 0)
-			conn_read(c);
-		if (c->state == CONN_IDLE && buf_len(&c->out) == 0)
-			conn_close(c);
-		if (c->state == CONN_DEAD)
-			continue;
-		c->keep_alive = false;
-		conn_rearm(c);
+			deadline_set(&c->deadline, end_us);
 	}
 }

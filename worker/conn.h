@@ -75,7 +75,12 @@ void conn_close(struct conn *c);
 
 /* Looks at the connections that have output or input waiting, and frees the dead. */
 void conn_turn_end(struct worker *w);
-/* Closes connections without a request; those with one close after their answer. */
-void conn_drain_all(struct worker *w);
+/* To be asked when the head of an answer is written: whether the connection ends behind it. While
+ * the worker drains it does, and the answer says so; without that word no connection is closed on
+ * which a request may be on its way. */
+bool conn_ends_here(struct conn *c);
+/* worker.hurried was set: connections without a request are closed soon, not after
+ * limits.idle_timeout_ms. */
+void conn_hurry_all(struct worker *w);
 /* The time to drain is over: requests that have not come whole are answered so. */
 void conn_drain_over(struct worker *w);

@@ -164,7 +164,7 @@ conn_finish(struct conn *c)
 	c->chunked_out = false;
 	c->upstream_paused = false;
 	c->request = NULL;
-	if (!c->keep_alive || c->worker->draining)
+	if (!c->keep_alive)
 		c->close_when_sent = true;
 	else
 		conn_set_idle(c);

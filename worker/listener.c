@@ -139,8 +139,20 @@ listener_start(struct worker *w)
 	deadline_init(&w->accept_pause, w->base, on_pause_over, w);
 	event_assign(&w->listen_event, w->base, w->listen_set, EV_READ | EV_PERSIST, on_accept, w);
 	w->accepting = true;
-	watch_sockets(w, EPOLL_CTL_ADD);
+	w->accept_paused = w->seed->held;
+	if (!w->seed->held)
+		watch_sockets(w, EPOLL_CTL_ADD);
 	return event_add(&w->listen_event, NULL);
+}
+
+/* Takes what waits. The kernel wakes one worker for a connection: those for which it has woken this
+ * one, nobody else might look at. */
+static void
+accept_last(struct worker *w)
+{
+	for (unsigned i = 0; i < w->seed->n_listen && !w->accept_paused; i++)
+		while (accept_one(w, w->seed->listen_fds[i]))
+			;
 }
 
 void
@@ -151,6 +163,8 @@ listener_stop(struct worker *w)
 	w->accepting = false;
 	deadline_fini(&w->accept_pause);
 	event_del(&w->listen_event);
+	watch_sockets(w, EPOLL_CTL_DEL);
+	accept_last(w);
 	close(w->listen_set);
 	for (unsigned i = 0; i < w->seed->n_listen; i++)
 		close(w->seed->listen_fds[i]);

@@ -20,7 +20,7 @@ static void
 add_common(struct head_out *h, struct conn *c)
 {
 	head_line(h, "Date", worker_date(c->worker));
-	if (!c->keep_alive || c->worker->draining)
+	if (conn_ends_here(c))
 		head_line(h, "Connection", "close");
 	else if (c->http10)
 		head_line(h, "Connection", "keep-alive");

@@ -252,11 +252,41 @@ request_pause(struct request *r, bool pause)
 		end_now(r, a->outcome);
 }
 
-static bool
-must_be_rescued(const struct request *r)
+static void
+rescue(struct request *r)
 {
-	return r->arm == ARM_CANDIDATE && !r->attempt.committed &&
-	       r->release->policy->state == STATE_ROLLED_BACK;
+	r->release->rescued++;
+	if (r->attempt.call != NULL)
+		attempt_abort(&r->attempt, OUTCOME_RESCUED);
+	else if (!r->waits_backoff)
+		return;
+	r->waits_backoff = false;
+	request_advance(r);
+}
+
+static void
+leave_streaming(struct request *r)
+{
+	r->release->streaming++;
+	if (r->release->policy->cut && r->attempt.call != NULL) {
+		attempt_abort(&r->attempt, OUTCOME_CUT);
+		request_advance(r);
+	}
+}
+
+/* Once for each rollback; the acknowledgement comes after it. */
+static void
+tell_rescued(struct live_release *live)
+{
+	struct slot_release *tally = live->tally;
+
+	if (live->policy->state != STATE_ROLLED_BACK ||
+	    tally_get(&tally->rolled_back_revision) == live->policy->revision)
+		return;
+	atomic_store_explicit(&tally->rescued, live->rescued, memory_order_relaxed);
+	atomic_store_explicit(&tally->streaming, live->streaming, memory_order_relaxed);
+	atomic_store_explicit(
+	    &tally->rolled_back_revision, live->policy->revision, memory_order_release);
 }
 
 void
@@ -264,18 +294,19 @@ request_rescue_all(struct worker *w)
 {
 	struct request *r, *next;
 
+	for (unsigned i = 0; i < w->config->n_releases; i++)
+		w->releases[i].rescued = w->releases[i].streaming = 0;
 	for (r = LIST_FIRST(&w->requests); r != NULL; r = next) {
 		next = LIST_NEXT(r, link);
-		if (!must_be_rescued(r))
+		if (r->arm != ARM_CANDIDATE || r->release->policy->state != STATE_ROLLED_BACK)
 			continue;
-		if (r->attempt.call != NULL) {
-			attempt_abort(&r->attempt, OUTCOME_RESCUED);
-			request_advance(r);
-		} else if (r->waits_backoff) {
-			r->waits_backoff = false;
-			request_advance(r);
-		}
+		if (r->attempt.committed)
+			leave_streaming(r);
+		else
+			rescue(r);
 	}
+	for (unsigned i = 0; i < w->config->n_releases; i++)
+		tell_rescued(&w->releases[i]);
 }
 
 void

@@ -96,7 +96,8 @@ void request_set_timer(struct request *r);
 void request_end_backoff(struct request *r);
 
 /* From the worker: a rollback. Candidate attempts of rolled-back releases that have not committed
- * end, and stable is asked at once. */
+ * end, and stable is asked at once; those that have are ended if the policy says so. What was done
+ * is told in the slot, for the receipt. */
 void request_rescue_all(struct worker *w);
 /* Ends all that is left when the drain time is over. */
 void request_abort_all(struct worker *w);

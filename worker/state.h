@@ -26,6 +26,8 @@ struct upstream;
 struct live_release {
 	const struct config_release *config;
 	const struct policy_release *policy; /* points into worker.policy.current; never NULL */
+	struct policy_release translated;      /* what that is under a policy for other models */
+	uint64_t models[ARM_COUNT];	       /* of its own config */
 	struct slot_release *tally;
 	uint64_t window_revision;
 	struct hash_key key; /* for the buckets of sticky keys */
@@ -33,6 +35,7 @@ struct live_release {
 	struct upstream *upstreams[ARM_COUNT]; /* NULL where the arm is not configured */
 	uint8_t key_index[STICKY_MAX]; /* sticky source -> worker.chat_keys or .header_names */
 	uint32_t active;	       /* requests of it at work in this worker */
+	uint32_t rescued, streaming;   /* in the present request_rescue_all() */
 };
 
 struct worker {
@@ -56,6 +59,7 @@ struct worker {
 	unsigned accepted_in_row;
 	bool accepting, accept_paused; /* paused: for too many connections or too few descriptors */
 	bool draining, master_gone, stop;
+	bool hurried; /* draining, and nobody else serves: idle connections are not waited for */
 	bool looking; /* inside worker_look_at_policy() */
 
 	LIST_HEAD(, conn) conns;

@@ -68,6 +68,9 @@ void
 tally_attempt_begun(struct attempt *a, bool retry)
 {
 	count(a->request, a->arm, COUNTER_ATTEMPTS, 1);
+	if (a->arm == ARM_CANDIDATE)
+		atomic_store_explicit(&a->request->release->tally->candidate_at_us, a->started_us,
+		    memory_order_relaxed);
 	if (retry)
 		count(a->request, a->arm, COUNTER_RETRIES, 1);
 }

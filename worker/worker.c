@@ -15,9 +15,11 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/modelid.h"
 #include "common/slot.h"
 #include "worker/conn.h"
 #include "worker/listener.h"
+#include "worker/message.h"
 #include "worker/request.h"
 #include "worker/state.h"
 #include "worker/upstream.h"
@@ -69,15 +71,35 @@ worker_date(struct worker *w)
 /* What a release is treated as that the policy does not name: all to stable. */
 static const struct policy_release unknown_release = { .state = STATE_IDLE };
 
+/* The policy speaks of other models than this worker's config: a later one has come. What it sends
+ * to its stable model goes to that model here too, where there is one, and nothing to another
+ * candidate. */
+static const struct policy_release *
+translate(struct live_release *live, const struct policy_release *found)
+{
+	uint64_t candidate = live->models[ARM_CANDIDATE];
+
+	live->translated = *found;
+	live->translated.share_bp = live->translated.stage_percent = 0;
+	if (candidate != 0 && found->models[ARM_STABLE] == candidate) {
+		live->translated.state = STATE_DONE;
+		live->translated.share_bp = HASH_BUCKETS;
+		live->translated.stage_percent = 100;
+	}
+	return &live->translated;
+}
+
 static void
 bind_release(struct worker *w, struct live_release *live)
 {
 	const struct policy_release *found = policy_find(&w->policy.current, live->config->name);
 
 	live->policy = found != NULL ? found : &unknown_release;
-	if (live->window_revision == live->policy->revision)
+	if (found != NULL && memcmp(found->models, live->models, sizeof(live->models)) != 0)
+		live->policy = translate(live, found);
+	if (live->window_revision == live->policy->share_revision)
 		return;
-	live->window_revision = live->policy->revision;
+	live->window_revision = live->policy->share_revision;
 	slot_window_begin(live->tally, live->window_revision);
 }
 
@@ -134,16 +156,23 @@ on_drain_over(void *arg)
 }
 
 static void
-start_draining(struct worker *w)
+retire(struct worker *w)
 {
 	if (w->draining)
 		return;
 	w->draining = true;
 	atomic_store(&w->slot->state, SLOT_DRAINING);
 	listener_stop(w);
-	conn_drain_all(w);
 	deadline_set(
 	    &w->drain_deadline, clock_mono_us() + (uint64_t)w->config->limits.drain_ms * US_PER_MS);
+}
+
+static void
+drain(struct worker *w)
+{
+	retire(w);
+	w->hurried = true;
+	conn_hurry_all(w);
 }
 
 static void
@@ -152,29 +181,7 @@ on_master_gone(struct worker *w)
 	event_del(&w->master_event);
 	w->master_gone = true;
 	log_event(LOG_WARN, "master_gone", "the master is gone: finishing what runs, then leaving");
-	start_draining(w);
-}
-
-/* One message, with the descriptor that may come along; -1: none. */
-static ssize_t
-receive(int fd, char *message, int *passed)
-{
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec iov = { message, 1 };
-	struct msghdr msg = { .msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control) };
-	ssize_t n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
-
-	*passed = -1;
-	if (c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-		memcpy(passed, CMSG_DATA(c), sizeof(int));
-	return n;
+	drain(w);
 }
 
 static void
@@ -186,11 +193,15 @@ on_master(evutil_socket_t fd, short what, void *arg)
 	ssize_t n;
 
 	(void)what;
-	while ((n = receive((int)fd, &message, &passed)) > 0) {
+	while ((n = message_receive((int)fd, &message, &passed)) > 0) {
 		if (message == MSG_POLICY)
 			worker_look_at_policy(w);
+		else if (message == MSG_SERVE)
+			listener_resume(w);
+		else if (message == MSG_RETIRE)
+			retire(w);
 		else if (message == MSG_DRAIN)
-			start_draining(w);
+			drain(w);
 		else if (message == MSG_LOG && passed >= 0)
 			log_adopt(passed);
 	}
@@ -279,6 +290,7 @@ set_up_release(struct worker *w, struct config_release *config, struct err *e)
 	const struct config_model *candidate = config->arms[ARM_CANDIDATE];
 
 	live->config = config;
+	modelid_release(config, live->models);
 	live->policy = &unknown_release;
 	live->tally = slot_release_tally(w->slot, config->name);
 	if (live->tally == NULL)

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * The only door between daemon and worker: a worker is worker_main(seed) in a forked child. All
- * else they share is shared memory (common/shm.h) and one socket pair.
+ * The only door between daemon and worker: a worker is worker_main(seed) in a forked child, the
+ * admin process admin_main(seed). All else they share is shared memory (common/shm.h) and one
+ * socket pair.
  */
 #pragma once
 
 #include "common/config.h"
-#include "common/shm.h"
+#include "common/slot.h"
 
 /* What a worker is born with. Descriptors are open in the child; the worker owns them. */
 struct worker_seed {
@@ -19,16 +20,22 @@ struct worker_seed {
 	unsigned n_listen;
 	int listen_fds[LISTEN_MAX]; /* non-blocking, listening; shared with the other workers */
 	int master_fd;		    /* SOCK_SEQPACKET pair with the master; messages below */
+	bool held;		    /* accept nothing before MSG_SERVE */
 };
 
 /*
  * Messages are single bytes. Master to worker: MSG_POLICY (look at the policy and acknowledge),
- * MSG_DRAIN (stop accepting, finish, leave), MSG_LOG (with a descriptor by SCM_RIGHTS: log there
- * from now on). EOF: the master is gone; drain, and begin no new candidate attempt.
- * Worker to master: MSG_READY (accepting), MSG_ACK (slot->acked_revision has moved).
+ * MSG_SERVE (accept, if it was held), MSG_RETIRE (others serve now: stop accepting, answer what
+ * still comes on the connections that are open, leave when they are gone or drain_ms is over),
+ * MSG_DRAIN (the same, but do not wait for idle connections), MSG_LOG (with a descriptor by
+ * SCM_RIGHTS: log there from now on). EOF: the master is gone; as MSG_DRAIN, and begin no new
+ * candidate attempt.
+ * Worker to master: MSG_READY (able to accept), MSG_ACK (slot->acked_revision has moved).
  */
 enum worker_message {
 	MSG_POLICY = 'p',
+	MSG_SERVE = 's',
+	MSG_RETIRE = 'o',
 	MSG_DRAIN = 'd',
 	MSG_LOG = 'l',
 	MSG_READY = 'r',
@@ -37,3 +44,17 @@ enum worker_message {
 
 /* Serves until told to drain; returns the exit status of the process. */
 int worker_main(const struct worker_seed *seed);
+
+/* What the process is born with that serves /metrics, /healthz and /readyz. It gets the messages
+ * MSG_SERVE, MSG_DRAIN and MSG_LOG, and sends MSG_READY. */
+struct admin_seed {
+	const struct slots *slots;		   /* mapped read-only, all of them */
+	const struct policy_region *policy;	   /* mapped read-only */
+	uint64_t started_wall_us, started_mono_us; /* of the master */
+	int listen_fd;				   /* non-blocking, listening */
+	int master_fd;
+	bool held; /* accept nothing before MSG_SERVE */
+};
+
+/* The same for the admin process. */
+int admin_main(const struct admin_seed *seed);

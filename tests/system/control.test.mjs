@@ -74,7 +74,7 @@ describe("verbs", () => {
 		for (const [args, percent, stage, state] of [
 			[["stage", "chat", "10", "--reason", "first"], 10, 10, "step"],
 			[["weight", "chat", "12.34"], 12.34, 12, "step"],
-			[["stage", "chat", "100"], 100, 100, "step"],
+			[["stage", "chat", "100"], 100, 100, "bake"],
 			[["stage", "chat", "30"], 30, 30, "step"],
 			[["rollback", "chat", "--reason", "tired"], 0, 0, "rolled_back"],
 		]) {
@@ -191,7 +191,7 @@ describe("exit codes", () => {
 	after(() => grayd.stop());
 
 	test("2: usage, judged here or there", async () => {
-		for (const args of [[], ["stge", "chat", "10"], ["promote", "chat"], ["stage", "chat"], ["stage", "chat", "101"],
+		for (const args of [[], ["stge", "chat", "10"], ["promote"], ["stage", "chat"], ["stage", "chat", "101"],
 			["weight", "chat", "12.345"], ["errors", "-n", "51"], ["status", "--wait", "soon"], ["-x"],
 			["rollback"], ["rollback", "chat", "--all"], ["rollback", "--all", "--if-revision", "1"]]) {
 			const { code, stdout, stderr } = await grayd.ctl(args);
@@ -281,10 +281,14 @@ test("of two that name the same revision exactly one wins, each time", async () 
 		for (let round = 0; round < 20; round++) {
 			const { revision, set_percent } = (await grayd.status()).releases.chat;
 			const others = [10, 30, 50, 100].filter((stage) => stage !== set_percent);
-			const codes = await Promise.all([others[0], others[1]].map(async (stage) =>
+			const two = [others[0], others[1]];
+			const codes = await Promise.all(two.map(async (stage) =>
 				(await grayd.ctl(["stage", "chat", stage, "--if-revision", revision])).code));
-			assert.deepEqual(codes.sort(), [0, 6]);
-			assert.equal((await grayd.status()).releases.chat.revision, revision + 1);
+			assert.deepEqual([...codes].sort(), [0, 6]);
+			// A raise that lost while it was being written has used up a revision.
+			const { chat } = (await grayd.status()).releases;
+			assert.ok(chat.revision === revision + 1 || chat.revision === revision + 2);
+			assert.equal(chat.set_percent, two[codes.indexOf(0)]);
 		}
 	} finally {
 		await grayd.stop();
@@ -584,6 +588,7 @@ describe("rude clients", () => {
 	test("nothing is left behind", root, async () => {
 		const open = () => readdirSync(`/proc/${grayd.pid}/fd`).length;
 		await until("all clients to be gone", () => open() < 30, 20);
-		assert.deepEqual((await grayd.ctl(["-j", "workers"])).json.workers.map((worker) => worker.restarts), [0, 0]);
+		assert.deepEqual((await grayd.ctl(["-j", "workers"])).json.workers
+			.filter(({ role }) => role === "worker").map((worker) => worker.restarts), [0, 0]);
 	});
 });

@@ -48,6 +48,16 @@ static const struct {
 	{ "rollback -a -r why", VERB_ROLLBACK, NULL },
 	{ "errors -n 50", VERB_ERRORS, NULL },
 	{ "errors --limit 1 chat", VERB_ERRORS, NULL },
+	{ "start chat --wait stage=10 -t 5", VERB_START, NULL },
+	{ "promote chat --full", VERB_PROMOTE, NULL },
+	{ "promote chat --wait phase=gate", VERB_PROMOTE, NULL },
+	{ "rollback chat -c", VERB_ROLLBACK, NULL },
+	{ "resume chat --waive left --reason known", VERB_RESUME, NULL },
+	{ "freeze", VERB_FREEZE, NULL },
+	{ "freeze chat --until 2026-11-24T08:00:00Z", VERB_FREEZE, NULL },
+	{ "freeze -u +1h30m", VERB_FREEZE, NULL },
+	{ "route chat anna bob -t 1 carl", VERB_ROUTE, NULL },
+	{ "completion", VERB_COMPLETION, NULL },
 	{ "--help", VERB_HELP, NULL },
 	{ "-h", VERB_HELP, NULL },
 	{ "stage --help", VERB_HELP, NULL },
@@ -82,6 +92,12 @@ static const struct {
 	{ "rollback", VERB_ROLLBACK, "release is missing" },
 	{ "rollback chat --all", VERB_ROLLBACK, "exclude each other" },
 	{ "errors -n 51", VERB_ERRORS, "not within 1 to 50" },
+	{ "promote", VERB_PROMOTE, "release is missing" },
+	{ "promote chat 30", VERB_PROMOTE, "one word too many" },
+	{ "promote chat --wait phase=asleep", VERB_PROMOTE, "gate" },
+	{ "freeze --until tomorrow", VERB_FREEZE, "is no time" },
+	{ "freeze --until +2w", VERB_FREEZE, "is no time" },
+	{ "route chat", VERB_ROUTE, "key is missing" },
 	{ "workers x", VERB_WORKERS, "one word too many" },
 	{ "help bogus", VERB_HELP, "unknown verb" },
 	{ "-s", VERB_NONE, "its value is missing" },
@@ -112,6 +128,7 @@ test_values(void)
 {
 	char line[] = "weight chat 12.34 --reason=a=b -i 9 -t 0.25 -j";
 	char general[] = "--socket=/my/socket status", help[] = "rollback --help";
+	char keys[] = "route chat anna -j bob -- -carl";
 	struct args args;
 	struct err e;
 
@@ -123,6 +140,11 @@ test_values(void)
 	CU_ASSERT_STRING_EQUAL(args.values[PARAM_REASON].text, "a=b");
 	CU_ASSERT_EQUAL(args.values[PARAM_IF_REVISION].number, 9);
 	CU_ASSERT_EQUAL(args.values[PARAM_TIMEOUT].number, 250);
+	CU_ASSERT_EQUAL_FATAL(parse(keys, &args, &e), 0);
+	CU_ASSERT_STRING_EQUAL(args.values[PARAM_RELEASE].text, "chat");
+	CU_ASSERT_EQUAL_FATAL(args.values[PARAM_KEY].number, 3);
+	CU_ASSERT_STRING_EQUAL(args.values[PARAM_KEY].list[0], "anna");
+	CU_ASSERT_STRING_EQUAL(args.values[PARAM_KEY].list[2], "-carl");
 	CU_ASSERT_EQUAL_FATAL(parse(general, &args, &e), 0);
 	CU_ASSERT_STRING_EQUAL(args.socket, "/my/socket");
 	CU_ASSERT_FALSE(args.json);
@@ -188,6 +210,14 @@ test_waiting(void)
 		    WAIT_ROLLED_BACK },
 		{ "state=done", STATUS("true", "\"a\":" RELEASE("bake", 100, 100, 100)),
 		    WAIT_NOT_YET },
+		{ "phase=gate", STATUS("true", "\"a\":" RELEASE("step", 10, 10, 10)),
+		    WAIT_NOT_YET },
+		{ "phase=gate",
+		    STATUS("true", "\"a\":{\"state\":\"step\",\"plan\":{\"phase\":\"gate\"}}"),
+		    WAIT_MET },
+		{ "phase=gate",
+		    STATUS("true", "\"a\":{\"state\":\"hold\",\"plan\":{\"phase\":\"observe\"}}"),
+		    WAIT_ON_HOLD },
 		{ "healthy", STATUS("true", "\"a\":" RELEASE("step", 10, 10, 10)), WAIT_MET },
 		{ "healthy", STATUS("false", "\"a\":" RELEASE("step", 10, 10, 10)), WAIT_NOT_YET },
 		{ "healthy", STATUS("true", "\"a\":" RELEASE("hold", 10, 10, 10)), WAIT_ON_HOLD },
@@ -264,7 +294,7 @@ test_man_page(void)
 		if (strstr(page, verb) == NULL)
 			CU_FAIL("a verb is missing in the man page");
 		for (const struct verb_param *p = info->params; p->role != ROLE_END; p++)
-			if (p->role != ROLE_NEED && p->role != ROLE_MAY &&
+			if (p->role != ROLE_NEED && p->role != ROLE_MAY && p->role != ROLE_MANY &&
 			    !page_has_option(page, param_info(p->param)))
 				CU_FAIL("an option is missing in the man page");
 	}

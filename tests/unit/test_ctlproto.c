@@ -98,6 +98,18 @@ static const struct {
 	{ "{\"v\":1,\"cmd\":\"rollback\"}", "rollback: release is missing" },
 	{ "{\"v\":1,\"cmd\":\"rollback\",\"args\":{\"all\":1}}", "true or false" },
 	{ "{\"v\":1,\"cmd\":\"rollback\",\"args\":{\"all\":true,\"release\":\"a\"}}", "exclude" },
+	{ "{\"v\":1,\"cmd\":\"route\",\"args\":{\"release\":\"a\",\"key\":[\"x\",\"\\u00fc\"]}}",
+	    NULL },
+	{ "{\"v\":1,\"cmd\":\"route\",\"args\":{\"release\":\"a\"}}", "key is missing" },
+	{ "{\"v\":1,\"cmd\":\"route\",\"args\":{\"release\":\"a\",\"key\":[]}}", "key is missing" },
+	{ "{\"v\":1,\"cmd\":\"route\",\"args\":{\"release\":\"a\",\"key\":\"x\"}}",
+	    "a list of strings" },
+	{ "{\"v\":1,\"cmd\":\"route\",\"args\":{\"release\":\"a\",\"key\":[\"x\",1]}}",
+	    "expected strings" },
+	{ "{\"v\":1,\"cmd\":\"route\",\"args\":{\"release\":\"a\",\"key\":[\"\"]}}",
+	    "1 to 512 bytes" },
+	{ "{\"v\":1,\"cmd\":\"freeze\",\"args\":{\"until\":\"+2h\"}}", NULL },
+	{ "{\"v\":1,\"cmd\":\"freeze\",\"args\":{\"until\":\"soon\"}}", "is no time" },
 	{ "{\"v\":1,\"cmd\":\"status\",\"id\":7}", "id: expected" },
 	{ "{\"v\":1,\"cmd\":\"status\",\"id\":\"\"}", "id: expected" },
 	{ "{\"v\":1,\"cmd\":\"status\",\"id\":\"a b\"}", "id: expected" },
@@ -174,7 +186,10 @@ test_verbs_travel(void)
 		[TYPE_PERCENT] = "33.33",
 		[TYPE_INTEGER] = "17",
 		[TYPE_SECONDS] = "2.5",
-		[TYPE_CONDITION] = "healthy" };
+		[TYPE_CONDITION] = "healthy",
+		[TYPE_MOMENT] = "+2h",
+		[TYPE_LIST] = "key" };
+	static const char *const list[] = { "one", "\"two\"" };
 
 	for (unsigned v = 0; v < VERB_COUNT; v++) {
 		struct ctl_request sent = { .verb = (enum verb)v, .id = "id-1" }, got;
@@ -188,6 +203,9 @@ test_verbs_travel(void)
 						    samples[param_info((enum param)p)->type],
 						    &sent.values[p], NULL),
 				    0);
+		if (sent.values[PARAM_KEY].given)
+			sent.values[PARAM_KEY] =
+			    (struct command_value){ .given = true, .number = 2, .list = list };
 		line = ctlproto_encode(&sent);
 		CU_ASSERT_PTR_NOT_NULL_FATAL(line);
 		CU_ASSERT_EQUAL_FATAL(decode(line, strlen(line), &got, NULL), 0);
@@ -201,9 +219,32 @@ test_verbs_travel(void)
 			    got.values[p].number, got.values[p].given ? sent.values[p].number : 0);
 			if (got.values[p].text != NULL)
 				CU_ASSERT_STRING_EQUAL(got.values[p].text, sent.values[p].text);
+			for (uint64_t i = 0; got.values[p].list != NULL && i < 2; i++)
+				CU_ASSERT_STRING_EQUAL(got.values[p].list[i], list[i]);
 		}
 		ctlproto_free(&got);
 		free(line);
+	}
+}
+
+/* A list holds so many, and not one more. */
+static void
+test_long_lists(void)
+{
+	for (unsigned n = COMMAND_LIST_MAX; n <= COMMAND_LIST_MAX + 1; n++) {
+		char line[1024] =
+		    "{\"v\":1,\"cmd\":\"route\",\"args\":{\"release\":\"a\",\"key\":[";
+		struct ctl_request r;
+
+		for (unsigned i = 0; i < n; i++)
+			strcat(line, i > 0 ? ",\"k\"" : "\"k\"");
+		strcat(line, "]}}");
+		CU_ASSERT_EQUAL(
+		    decode(line, strlen(line), &r, NULL), n > COMMAND_LIST_MAX ? -1 : 0);
+		if (n > COMMAND_LIST_MAX)
+			continue;
+		CU_ASSERT_EQUAL(r.values[PARAM_KEY].number, n);
+		ctlproto_free(&r);
 	}
 }
 
@@ -346,7 +387,8 @@ test_table_is_sound(void)
 
 		for (const struct verb_param *a = params; a->role != ROLE_END; a++) {
 			const struct param_info *info = param_info(a->param);
-			bool word = a->role == ROLE_NEED || a->role == ROLE_MAY;
+			bool word =
+			    a->role == ROLE_NEED || a->role == ROLE_MAY || a->role == ROLE_MANY;
 
 			CU_ASSERT_EQUAL(param_find(info->name), a->param);
 			CU_ASSERT(
@@ -380,6 +422,7 @@ suite_ctlproto(void)
 	CU_add_test(s, "meaning", test_meaning);
 	CU_add_test(s, "percents travel", test_percents_travel);
 	CU_add_test(s, "verbs travel", test_verbs_travel);
+	CU_add_test(s, "long lists", test_long_lists);
 	CU_add_test(s, "too long", test_too_long);
 	CU_add_test(s, "errors are clean", test_errors_are_clean);
 	CU_add_test(s, "answers", test_answers);

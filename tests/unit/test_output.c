@@ -108,6 +108,30 @@ static const struct {
 	    "a: rolled back, the candidate's share is 0 %, revision 9\n"
 	    "b: rolled back, the candidate's share is 0 %, revision 4\n"
 	    "it was so already: nothing was published\n" },
+	{ VERB_ROLLBACK,
+	    "{\"ok\":true,\"release\":\"chat\",\"state\":\"rolled_back\",\"set_percent\":0,\"revision\":9,"
+	    "\"frozen\":true,\"changed\":true,\"cut\":false,\"receipt\":{\"publish_us\":12,"
+	    "\"acknowledge_us\":154,\"journal_us\":820,\"acknowledged\":2,\"killed\":0,"
+	    "\"candidate_in_flight\":5,\"rescued\":3,\"streaming\":2,\"last_candidate_attempt_us\":-310}}",
+	    "chat: rolled back, the candidate's share is 0 %, revision 9, frozen\n"
+	    "published after 12 us, acknowledged 154 us later (workers: 2), on disk after 820 us\n"
+	    "requests with the candidate at that moment: 5; sent to stable at once: 3; streaming already and "
+	    "left to finish: 2\n"
+	    "the candidate was last asked 310 us before that\n" },
+	{ VERB_PAUSE,
+	    "{\"ok\":true,\"release\":\"chat\",\"state\":\"hold\",\"hold\":\"operator\","
+	    "\"hold_text\":\"somebody paused it\",\"set_percent\":30,\"revision\":4,\"changed\":true,"
+	    "\"receipt\":{\"publish_us\":9,\"acknowledge_us\":80,\"journal_us\":null,\"acknowledged\":2}}",
+	    "chat: on hold (somebody paused it), the candidate's share is 30 %, revision 4\n"
+	    "published after 9 us, acknowledged 80 us later (workers: 2), not on disk yet\n" },
+	{ VERB_ROUTE,
+	    "{\"ok\":true,\"release\":\"chat\",\"published_percent\":12.5,\"keys\":[{\"key\":\"anna\","
+	    "\"bucket\":852,\"arm\":\"candidate\",\"model\":\"new\"},{\"key\":\"bob\",\"bucket\":4710,"
+	    "\"arm\":\"stable\",\"model\":\"old\"}]}",
+	    "chat: the candidate has 12.5 % of the keys: buckets 0 to 1249\n"
+	    "KEY   BUCKET  ARM        MODEL\n"
+	    "anna     852  candidate  new\n"
+	    "bob     4710  stable     old\n" },
 	{ VERB_ERRORS,
 	    "{" NOW ",\"releases\":{\"chat\":{\"release\":\"chat\",\"fallbacks\":3,\"fallback_reasons\":"
 	    "{\"refused\":2,\"empty\":1},\"failed_attempts\":{\"refused\":4},\"errors\":[{\"time\":"
@@ -143,6 +167,59 @@ test_pages(void)
 		expect(verb_info(pages[i].verb)->name, p.out, pages[i].text);
 		CU_ASSERT_STRING_EQUAL(p.err, "");
 		printed_free(&p);
+	}
+}
+
+/* What comes next, and what somebody should know, one line each. */
+static void
+test_rollouts(void)
+{
+	static const struct {
+		const char *release, *text;
+	} cases[] = {
+		{ "\"state\":\"hold\",\"hold_text\":\"silence\",\"hold_recovers\":true,\"frozen\":true",
+		    "a: on hold: silence; it goes on when that is over, or with resume\n"
+		    "a: frozen; unfreeze ends it\n" },
+		{ "\"state\":\"hold\",\"hold_text\":\"a pause\",\"hold_recovers\":false",
+		    "a: on hold: a pause; resume goes on\n" },
+		{ "\"state\":\"step\",\"plan\":{\"phase\":\"observe\",\"moves\":true,\"remaining_s\":75.5,"
+		  "\"next_percent\":30}",
+		    "a: 30 % in 1 min 15 s\n" },
+		{ "\"state\":\"step\",\"frozen\":true,\"frozen_until\":\"2026-11-24T13:00:00.000Z\",\"plan\":{"
+		  "\"phase\":\"observe\",\"moves\":true,\"idle\":true,\"remaining_s\":9,\"next_percent\":30}",
+		    "a: 30 % in 9 s of traffic; nobody asks now, and its clocks stand still\n"
+		    "a: frozen until 2026-11-24 13:00:00; unfreeze ends it\n" },
+		{ "\"state\":\"step\",\"plan\":{\"phase\":\"gate\",\"next_percent\":50}",
+		    "a: waits at a gate; promote goes to 50 %\n" },
+		{ "\"state\":\"step\",\"plan\":{\"phase\":\"gate\",\"next_percent\":null}",
+		    "a: at the last stage of its plan: promote --full goes on\n" },
+		{ "\"state\":\"step\",\"plan\":{\"phase\":\"observe\",\"warning_text\":\"silence\"}",
+		    "a: warning: silence\n" },
+		{ "\"state\":\"bake\",\"plan\":{\"phase\":\"bake\",\"moves\":true,\"remaining_s\":9}",
+		    "a: done in 9 s\n" },
+		{ "\"state\":\"done\",\"arms\":{\"candidate\":{\"model\":\"new\"}}",
+		    "a: to end the rollout, write in /etc/g.json under \"a\"\n"
+		    "    \"stable\": \"new\",\n"
+		    "leave \"candidate\" out or name the next one, and reload\n" },
+		{ "\"state\":\"idle\",\"plan\":{\"phase\":\"none\"}", "" },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char answer[1024], *text = NULL;
+		size_t size;
+		struct screen screen = { .out = open_memstream(&text, &size) };
+		cJSON *json;
+
+		snprintf(answer, sizeof(answer),
+		    "{" NOW ",\"grayd\":{\"config\":\"/etc/g.json\"},\"releases\":{\"a\":{\"release\":\"a\",%s}}}",
+		    cases[i].release);
+		json = cJSON_Parse(answer);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(json);
+		text_print_rollouts(&screen, json);
+		fclose(screen.out);
+		expect("rollouts", text, cases[i].text);
+		free(text);
+		cJSON_Delete(json);
 	}
 }
 
@@ -227,8 +304,8 @@ test_failures(void)
 	p = print(
 	    &output_text, false, &stage, "{\"ok\":false,\"code\":\"usage\",\"error\":\"no\"}");
 	expect("usage", p.err,
-	    "grayctl: no\nusage: grayctl stage RELEASE PCT [--reason TEXT] [--if-revision N] "
-	    "[--timeout S]\n");
+	    "grayctl: no\nusage: grayctl stage RELEASE PCT [--wait COND] [--reason TEXT] "
+	    "[--if-revision N] [--timeout S]\n");
 	printed_free(&p);
 	p = print(
 	    &output_text, false, &unknown, "{\"ok\":false,\"code\":\"usage\",\"error\":\"no\"}");
@@ -324,6 +401,7 @@ suite_output(void)
 	CU_pSuite s = CU_add_suite("output", to_utc, back_home);
 
 	CU_add_test(s, "pages", test_pages);
+	CU_add_test(s, "rollouts", test_rollouts);
 	CU_add_test(s, "stats side by side", test_stats_side_by_side);
 	CU_add_test(s, "colour", test_colour);
 	CU_add_test(s, "json", test_json);

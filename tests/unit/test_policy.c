@@ -104,6 +104,26 @@ test_publish_and_read(void)
 	close_store(&s, &r);
 }
 
+static void
+test_read_by_revision(void)
+{
+	struct policy_store store;
+	struct policy_reader reader;
+	struct policy p;
+
+	open_store(&store, &reader);
+	CU_ASSERT_FALSE(policy_read(reader.region, 0, &p));
+	for (uint64_t revision = 1; revision <= 20; revision++)
+		publish(&store, revision);
+	for (uint64_t revision = 0; revision <= 40; revision++) {
+		bool kept = revision > 20 - POLICY_SLOTS && revision <= 20;
+
+		CU_ASSERT_EQUAL(policy_read(reader.region, revision, &p), kept);
+		CU_ASSERT_TRUE(!kept || (p.revision == revision && is_filled(&p)));
+	}
+	close_store(&store, &reader);
+}
+
 /* Each field that is checked, and any bit of the policy itself. */
 static void
 test_bad_slot_keeps_the_old(void)
@@ -355,6 +375,7 @@ suite_policy(void)
 	CU_pSuite s = CU_add_suite("policy", NULL, NULL);
 
 	CU_add_test(s, "publish and read", test_publish_and_read);
+	CU_add_test(s, "read by revision", test_read_by_revision);
 	CU_add_test(s, "a bad slot keeps the old", test_bad_slot_keeps_the_old);
 	CU_add_test(s, "foreign memory", test_foreign_memory);
 	CU_add_test(s, "killed writer", test_killed_writer);

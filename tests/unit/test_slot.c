@@ -343,6 +343,95 @@ test_child_has_one_slot(void)
 	slots_destroy(&slots);
 }
 
+/* ---- a process that only looks -----------------------------------------------------------------
+ */
+
+#define LIVES	      2000
+#define REQUESTS_EACH 20
+
+/* Sums again and again, until all requests of all lives are there. What is whole never falls and
+ * never counts a life twice. */
+static int
+child_observes(int ready_fd)
+{
+	const uint64_t all = LIVES * REQUESTS_EACH;
+	struct slots view;
+	struct err e;
+	uint64_t last = 0;
+
+	if (slots_map_readonly(&view, slots.fd, &e) != 0)
+		return 1;
+	if (mprotect(view.all, sizeof(struct slot), PROT_READ | PROT_WRITE) == 0)
+		return 2;
+	slots_sum_release(&view, "a", 0, &totals);
+	if (write(ready_fd, "", 1) != 1)
+		return 4;
+	while (last < all) {
+		uint64_t begun = slots_read_begin(&view), now;
+
+		slots_sum_release(&view, "a", 0, &totals);
+		now = totals.arms[ARM_STABLE].counters[COUNTER_REQUESTS];
+		if (!slots_read_whole(&view, begun))
+			continue;
+		if (now < last || now > all)
+			return 3;
+		last = now;
+	}
+	slots_destroy(&view);
+	return 0;
+}
+
+static void
+test_observer(void)
+{
+	int status = -1, ready[2];
+	char byte;
+	pid_t pid;
+
+	open_slots();
+	CU_ASSERT_EQUAL_FATAL(pipe(ready), 0);
+	pid = fork();
+	CU_ASSERT_FATAL(pid >= 0);
+	if (pid == 0)
+		_exit(child_observes(ready[1]));
+	close(ready[1]);
+	CU_ASSERT_EQUAL(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	for (unsigned life = 0; life < LIVES; life++) {
+		int slot = slot_claim(&slots, 1, 0);
+
+		for (unsigned i = 0; i < REQUESTS_EACH; i++)
+			count_request(&slots.all[slot], "a", ARM_STABLE);
+		/* The last but one lives on. */
+		if (life != LIVES - 2)
+			CU_ASSERT_TRUE(slot_retire(&slots, (unsigned)slot));
+	}
+	CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+	CU_ASSERT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	slots_destroy(&slots);
+}
+
+/* A reader that meets the master in the middle of a fold, or was overtaken by one, knows it. */
+static void
+test_torn(void)
+{
+	uint64_t begun;
+	int slot;
+
+	open_slots();
+	slot = slot_claim(&slots, 1, 0);
+	begun = slots_read_begin(&slots);
+	CU_ASSERT_TRUE(slots_read_whole(&slots, begun));
+	CU_ASSERT_TRUE(slot_retire(&slots, (unsigned)slot));
+	CU_ASSERT_FALSE(slots_read_whole(&slots, begun));
+	begun = slots_read_begin(&slots);
+	CU_ASSERT_TRUE(slots_read_whole(&slots, begun));
+	tally_add(&slots.all[0].folds, 1);
+	begun = slots_read_begin(&slots);
+	CU_ASSERT_FALSE(slots_read_whole(&slots, begun));
+	slots_destroy(&slots);
+}
+
 static void
 test_declare(void)
 {
@@ -378,4 +467,6 @@ suite_slot(void)
 	CU_add_test(s, "lies are left out", test_lies_are_left_out);
 	CU_add_test(s, "random bytes", test_random_bytes);
 	CU_add_test(s, "child has one slot", test_child_has_one_slot);
+	CU_add_test(s, "an observer sees whole sums", test_observer);
+	CU_add_test(s, "an observer knows what is torn", test_torn);
 }

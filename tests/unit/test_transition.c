@@ -325,6 +325,84 @@ test_rollback_with_a_used_id(void)
 	close_master();
 }
 
+/* A rollout has the revision that began it; the share has the one that last changed it. */
+static void
+test_rollouts_and_shares(void)
+{
+	static const struct {
+		enum release_command command;
+		uint64_t rollout_id, share_revision;
+	} steps[] = {
+		{ COMMAND_START, 2, 2 },
+		{ COMMAND_PROMOTE, 2, 3 },
+		{ COMMAND_PAUSE, 2, 3 },
+		{ COMMAND_RESUME, 2, 3 },
+		{ COMMAND_FREEZE, 2, 3 },
+		{ COMMAND_UNFREEZE, 2, 3 },
+		{ COMMAND_FULL, 2, 8 },
+		{ COMMAND_FULL, 2, 8 }, /* done */
+		{ COMMAND_ROLLBACK, 2, 10 },
+		{ COMMAND_RESTART, 11, 11 },
+	};
+	struct heard h;
+
+	open_master(0);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		struct change c = { .command = steps[i].command,
+			.release = "a",
+			.hold = HOLD_OPERATOR };
+		struct err e;
+
+		CU_ASSERT_EQUAL(transition_apply(m, &c, on_done, &h, &e), CTL_OK);
+		CU_ASSERT_EQUAL(release("a")->revision, i + 2);
+		CU_ASSERT_EQUAL(release("a")->rollout_id, steps[i].rollout_id);
+		CU_ASSERT_EQUAL(release("a")->share_revision, steps[i].share_revision);
+	}
+	close_master();
+}
+
+static void
+test_freeze_of_all(void)
+{
+	struct heard h;
+
+	open_master(0);
+	CU_ASSERT_EQUAL(apply(COMMAND_FREEZE, NULL, 0, &h), CTL_OK);
+	CU_ASSERT_EQUAL(m->policy.revision, 2);
+	CU_ASSERT_EQUAL(apply(COMMAND_UNFREEZE, "b", 0, &h), CTL_OK);
+	CU_ASSERT_EQUAL(apply(COMMAND_STAGE, "a", 1000, &h), CTL_REFUSED);
+	CU_ASSERT_EQUAL(apply(COMMAND_STAGE, "b", 500, &h), CTL_OK);
+	/* Only these may be given to all at once. */
+	CU_ASSERT_EQUAL(apply(COMMAND_START, NULL, 0, &h), CTL_USAGE);
+	CU_ASSERT_EQUAL(apply(COMMAND_PROMOTE, NULL, 0, &h), CTL_USAGE);
+	close_master();
+}
+
+/* The receipt adds up what the workers have told of this rollback, and of no other. */
+static void
+test_receipt_of_a_rollback(void)
+{
+	struct heard h;
+
+	open_master(3);
+	CU_ASSERT_EQUAL(apply(COMMAND_ROLLBACK, "a", 0, &h), CTL_OK);
+	for (unsigned i = 0; i < 3; i++) {
+		struct slot *slot = &m->slots.all[m->supervisor.children[i].slot];
+		struct slot_release *tally = slot_release_tally(slot, "a");
+
+		tally->rescued = 10 + i;
+		tally->streaming = 100 + i;
+		tally->candidate_at_us = 1000 + i;
+		tally->rolled_back_revision = i < 2 ? 2 : 1;
+		acknowledge(i, 2);
+	}
+	CU_ASSERT_EQUAL(h.times, 1);
+	CU_ASSERT_EQUAL(h.receipt.rescued, 21);
+	CU_ASSERT_EQUAL(h.receipt.streaming, 201);
+	CU_ASSERT_EQUAL(h.receipt.candidate_at_us, 1002);
+	close_master();
+}
+
 static void
 test_forget(void)
 {
@@ -449,6 +527,9 @@ suite_transition(void)
 	CU_add_test(s, "if revision", test_if_revision);
 	CU_add_test(s, "repeated request id", test_repeated_request_id);
 	CU_add_test(s, "rollback with a used id", test_rollback_with_a_used_id);
+	CU_add_test(s, "rollouts and shares", test_rollouts_and_shares);
+	CU_add_test(s, "freeze of all", test_freeze_of_all);
+	CU_add_test(s, "receipt of a rollback", test_receipt_of_a_rollback);
 	CU_add_test(s, "forget", test_forget);
 	CU_add_test(s, "a liar is killed at once", test_liar_is_killed_at_once);
 	CU_add_test(s, "a deaf one is killed for a rollback", test_deaf_is_killed_for_a_rollback);

@@ -116,6 +116,8 @@ function readLog(file) {
 //   wait    false: do not wait; then `url` is empty
 //   dir     a folder to use instead of a new one; it is not removed at the end
 //   wrap    words of a command that execs grayd, e.g. ["prlimit", "--nofile=64:64"]
+//   program another grayd than the one that was built
+//   fds     descriptors for it, from 3 on
 // Gives {
 //   ctl(args, options)  grayctl with this grayd's socket
 //   status()            `status -j` as an object
@@ -125,7 +127,7 @@ function readLog(file) {
 //   logLines()          the log so far, parsed
 //   stop(signal)        asks it to leave, waits until it has, removes the folder; { code, signal }
 // }
-export async function startGrayd({ config = smallConfig(), env = {}, user = {}, wait = true, dir: given, wrap = [] } = {}) {
+export async function startGrayd({ config = smallConfig(), env = {}, user = {}, wait = true, dir: given, wrap = [], program: other, fds = [] } = {}) {
 	const dir = given ?? mkdtempSync(join(tmpdir(), "grayd-test-"));
 	const complete = completeConfig(config, dir);
 	const file = join(dir, "grayd.json");
@@ -139,10 +141,10 @@ export async function startGrayd({ config = smallConfig(), env = {}, user = {}, 
 	}
 	writeFileSync(file, JSON.stringify(complete, null, "\t"));
 
-	const [command, ...words] = [...wrap, program("grayd", user.uid), "-c", file];
+	const [command, ...words] = [...wrap, other ?? program("grayd", user.uid), "-c", file];
 	const child = spawn(command, words, {
 		env: { ...process.env, ...env },
-		stdio: ["ignore", "pipe", "pipe"],
+		stdio: ["ignore", "pipe", "pipe", ...fds],
 		...user,
 	});
 	running.add(child);

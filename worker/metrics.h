@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What /metrics says: figures in, Prometheus' text format 0.0.4 out. Pure; the admin process
+ * collects the figures. A line is never left out since its number is zero, so that rates and
+ * alerts work from the first request on; what is not known has no line.
+ */
+#pragma once
+
+#include "common/buf.h"
+#include "common/slot.h"
+
+struct metrics_release {
+	struct policy_release set; /* what is published now */
+	bool published_known;
+	uint16_t published_bp; /* the share that every worker has acknowledged */
+	struct release_totals totals;
+};
+
+/* Everything that is printed: 1.4 MB, so not for a stack. */
+struct metrics {
+	const char *version;
+	uint64_t started_wall_us, uptime_us; /* of the master */
+	uint64_t revision;
+	uint64_t workers[SLOT_GONE]; /* by enum slot_state; those that are hung count as gone */
+	uint64_t insane_slots;
+	struct overall_totals overall;
+	unsigned n_releases;
+	struct metrics_release releases[RELEASES_MAX];
+};
+
+/* The finest histogram that is offered: upper edges of buckets in microseconds, rising. Each is
+ * also an edge of the fine histogram (common/histogram.h), so counts are exact. */
+#define METRICS_EDGES 20
+extern const uint64_t metrics_edges_us[METRICS_EDGES];
+
+/* Adds the whole text. -1: out of memory; `out` then holds a part of it. */
+int metrics_print(const struct metrics *m, struct buf *out) MUST_CHECK;
