@@ -165,8 +165,17 @@ read_cached(struct reader *r, enum jtok first)
 	return true;
 }
 
+static bool
+read_reasoning(struct reader *r, enum jtok first)
+{
+	bool ok;
+
+	return reader_uint(r, first, &r->facts->usage.reasoning, &ok);
+}
+
 static const struct reader_field details_fields[] = {
 	READER_FIELD("cached_tokens", read_cached),
+	READER_FIELD("reasoning_tokens", read_reasoning),
 	READER_END,
 };
 
@@ -183,6 +192,8 @@ static const struct reader_field usage_fields[] = {
 	READER_FIELD("output_tokens", read_output),
 	READER_FIELD("prompt_tokens_details", read_details),
 	READER_FIELD("input_tokens_details", read_details),
+	READER_FIELD("completion_tokens_details", read_details),
+	READER_FIELD("output_tokens_details", read_details),
 	READER_FIELD("prompt_cache_hit_tokens", read_cached), /* DeepSeek */
 	READER_END,
 };

@@ -10,10 +10,14 @@
 #include "worker/chat.h"
 #include "worker/sse.h"
 
-/* Tokens as billed. `input` excludes cached ones. */
+/* Tokens as billed; the first four are disjoint: each is multiplied by a price of its own. */
 struct usage {
 	bool present;
-	uint64_t input, cached, output;
+	uint64_t input;	      /* neither read from a cache nor written to one */
+	uint64_t cached;      /* read from a cache */
+	uint64_t cache_write; /* written to a cache */
+	uint64_t output;      /* reasoning included */
+	uint64_t reasoning;   /* of `output`; 0 where the provider does not tell */
 };
 
 enum finish { FINISH_NONE, FINISH_STOP, FINISH_LENGTH, FINISH_FILTER, FINISH_TOOL, FINISH_OTHER };
