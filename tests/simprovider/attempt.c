@@ -43,7 +43,7 @@ render(struct attempt *a)
 		if (a->problem.body.bytes != NULL)
 			text_span(page, a->problem.body);
 		else
-			a->conn->sim->options->kind->error(&a->problem, a->reply.model, page);
+			a->conn->sim->options->kind->error(&a->problem, &a->reply, page);
 	} else if (attempt_has(a, FAULT_GARBAGE)) {
 		make_garbage(a, page);
 	} else if (!attempt_has(a, FAULT_EMPTY) || a->fault->variant != EMPTY_BODY) {
@@ -90,7 +90,7 @@ step_head(struct attempt *a, uint64_t now_us)
 		a->stage = STAGE_BODY;
 		wait_more(a, &a->behaviour->body_ms, now_us);
 	}
-	a->beat_us = a->stream ? a->behaviour->heartbeat_ms * US_PER_MS : 0;
+	a->beat_us = attempt_beats(a) ? a->behaviour->heartbeat_ms * US_PER_MS : 0;
 	a->beat_due_us = now_us + a->beat_us;
 }
 
@@ -274,14 +274,28 @@ static void
 note_usage(struct attempt *a)
 {
 	const struct usage *u = &a->reply.usage;
-	bool whole = a->entry.state == STATE_FINISHED || (!a->stream && a->body_bytes > 0);
+	bool whole = a->entry.state == STATE_FINISHED || (!a->stream && a->stage > STAGE_BODY);
 
 	if (a->problem.status != 0 || a->body_bytes == 0)
 		return;
 	a->entry.input = (uint32_t)u->input;
 	a->entry.cached = (uint32_t)u->cached;
+	a->entry.written = (uint32_t)u->written;
 	a->entry.output =
 	    whole || a->entry.chunks > u->output ? (uint32_t)u->output : a->entry.chunks;
+	a->entry.reasoning = (uint32_t)u->reasoning;
+	if (a->entry.reasoning > a->entry.output)
+		a->entry.reasoning = a->entry.output;
+}
+
+/* What the answer said about it; half of a whole answer says nothing. */
+static void
+note_told(struct attempt *a)
+{
+	if (a->body_bytes == 0 || (!a->stream && (a->broken || a->stage <= STAGE_BODY)))
+		return;
+	a->entry.told = (uint8_t)a->reply.told;
+	a->entry.told_output = (uint32_t)a->reply.told_output;
 }
 
 static void
@@ -297,6 +311,7 @@ finish(struct attempt *a, enum attempt_state state)
 	if (ledger->keeps)
 		crypto_hash_sha256_final(&a->sha256, a->entry.sha256);
 	note_usage(a);
+	note_told(a);
 	ledger_close(ledger, a->ticket, &a->entry);
 	script_unref(a->script);
 	a->script = NULL;

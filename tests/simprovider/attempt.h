@@ -77,6 +77,22 @@ attempt_has(const struct attempt *a, enum fault_id id)
 	return a->fault != NULL && a->fault->kind->id == id;
 }
 
+/* It sends something while it waits: comments in a stream, blank lines before a whole answer. */
+static inline bool
+attempt_beats(const struct attempt *a)
+{
+	const struct dist *wait = &a->behaviour->body_ms;
+
+	return a->behaviour->heartbeat_ms > 0 && a->problem.status == 0 &&
+	       (a->stream || wait->shape != DIST_FIXED || wait->a > 0.0);
+}
+
+static inline bool
+attempt_is(const struct attempt *a, enum trait trait)
+{
+	return a->endpoint != NULL && (a->endpoint->traits & trait) != 0;
+}
+
 struct text *attempt_page(struct attempt *a); /* an empty page to make an answer on */
 /* Sends bytes of the body in the attempt's framing. Returns how many; fewer than `n` only when the
  * fault's point lies among them. */

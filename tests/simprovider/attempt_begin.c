@@ -15,25 +15,36 @@
 
 _Static_assert(sizeof(((struct entry *)0)->key) == HASH_DIGEST_BYTES - 1, "digest of a key");
 
-static const struct problem not_parsed = { .status = 400,
-	.type = { "invalid_request_error", 21 },
-	.message = { "We could not parse the JSON body of your request.", 49 } };
-static const struct problem no_model = { .status = 400,
-	.type = { "invalid_request_error", 21 },
-	.message = { "you must provide a model parameter", 34 } };
-static const struct problem no_path = { .status = 404,
-	.type = { "invalid_request_error", 21 },
-	.message = { "Unknown request URL.", 20 } };
+#define TEXT(literal)                           \
+	{                                       \
+		"" literal, sizeof(literal) - 1 \
+	}
 
-/* The path without prefix of a scheme and without its query. */
+static const struct problem not_parsed = { .status = 400,
+	.code = TEXT(""),
+	.message = TEXT("We could not parse the JSON body of your request.") };
+static const struct problem no_model = {
+	.status = 400, .code = TEXT(""), .message = TEXT("you must provide a model parameter")
+};
+static const struct problem no_path = {
+	.status = 404, .code = TEXT(""), .message = TEXT("Unknown request URL.")
+};
+static const struct problem unknown_model = { .status = 404 };
+
+/* The target in front of its query; `query` gets what stands behind the mark. */
 static struct str
-path_of(const uint8_t *bytes, const struct request *request)
+path_of(const uint8_t *bytes, const struct request *request, struct str *query)
 {
 	struct str path = span_str(bytes, request->target);
-	const char *query = memchr(path.bytes, '?', path.len);
+	const char *mark = memchr(path.bytes, '?', path.len);
 
-	if (query != NULL)
-		path.len = (size_t)(query - path.bytes);
+	*query = (struct str){ "", 0 };
+	if (mark != NULL) {
+		size_t len = (size_t)(mark - path.bytes);
+
+		*query = (struct str){ mark + 1, path.len - len - 1 };
+		path.len = len;
+	}
 	return path;
 }
 
@@ -52,16 +63,29 @@ key_of(const struct attempt *a, const uint8_t *bytes)
 }
 
 static bool
-key_is_good(const struct attempt *a, const uint8_t *bytes)
+key_is_good(const struct options *options, struct str key)
 {
-	const struct options *options = a->conn->sim->options;
-	struct str key = span_str(bytes, a->conn->reader.request.keys[options->kind->key]);
-
 	for (size_t i = 0; i < options->key_count; i++)
 		if (strlen(options->keys[i]) == key.len &&
 		    memcmp(options->keys[i], key.bytes, key.len) == 0)
 			return true;
 	return options->key_count == 0;
+}
+
+/* What is wrong with the head of the request; NULL: nothing. */
+static const struct problem *
+wrong_head(const struct attempt *a, const uint8_t *bytes)
+{
+	const struct options *options = a->conn->sim->options;
+	const struct request *request = &a->conn->reader.request;
+	const struct kind *kind = options->kind;
+	struct str key = span_str(bytes, request->keys[kind->key]);
+
+	if (key.len == 0 && kind->no_key.status != 0)
+		return &kind->no_key;
+	if (!key_is_good(options, key))
+		return &kind->bad_key;
+	return kind->misses_in_head != NULL ? kind->misses_in_head(request) : NULL;
 }
 
 static void
@@ -109,7 +133,7 @@ set_model(struct attempt *a, struct str raw, bool from_path)
 			return false;
 		a->model[n++] = c;
 	}
-	a->reply.model = (struct str){ a->model, n };
+	a->reply.model = a->reply.reported = (struct str){ a->model, n };
 	return n > 0 && n < sizeof(a->model);
 }
 
@@ -148,53 +172,80 @@ note_inputs(struct attempt *a, const struct ask *ask)
 	a->reply.dimensions = ask->dimensions > 0 ? ask->dimensions : a->behaviour->dimensions;
 }
 
-/* Finds the behaviour of what was asked for, or sets the problem. */
-static void
-find_behaviour(struct attempt *a, struct str body, struct str request_id, const struct ask *ask)
+/* The behaviour of the model that was asked for; NULL, with the problem set: there is none. */
+static struct behaviour *
+look_up(struct attempt *a)
 {
 	struct behaviour *b = script_find(a->script, a->reply.model);
 
-	if (b == NULL || !b->found) {
-		a->problem = problem_usual(404);
-		return;
-	}
-	b = script_match(b, body, request_id);
+	if (b != NULL && b->found)
+		return b;
+	a->problem = unknown_model;
+	return NULL;
+}
+
+static void
+use_behaviour(struct attempt *a, struct behaviour *b)
+{
 	a->behaviour = b;
-	a->stream = ask->stream && a->endpoint->event != NULL;
 	a->fault = fault_pick(b->faults, b->fault_count, &a->dice,
 	    (struct fault_scene){ a->stream, a->conn->answers > 0 });
 }
 
 static void
-read_ask(struct attempt *a, const uint8_t *bytes, struct ask *ask)
+find_behaviour(struct attempt *a, struct str body, struct str request_id, const struct ask *ask)
+{
+	struct behaviour *b = look_up(a);
+
+	if (b == NULL)
+		return;
+	a->stream = attempt_is(a, ALWAYS_STREAMS) || (ask->stream && !attempt_is(a, NEVER_STREAMS));
+	use_behaviour(a, script_match(b, body, request_id));
+	if (a->behaviour->answers_as.bytes != NULL)
+		a->reply.reported = a->behaviour->answers_as;
+}
+
+/* The model stands in the path or in the body. */
+static void
+read_ask(struct attempt *a, const uint8_t *bytes, struct str named, struct ask *ask)
 {
 	const struct request *request = &a->conn->reader.request;
+	const struct kind *kind = a->conn->sim->options->kind;
 	struct str body = span_str(bytes, request->body);
+	bool in_path = named.bytes != NULL;
 
-	if (!scan_body(body, ask))
+	if (!scan_body(body, ask)) {
 		a->problem = not_parsed;
-	else if (ask->model.bytes == NULL || !set_model(a, ask->model, false))
+		return;
+	}
+	const struct problem *missing =
+	    kind->misses_in_body != NULL ? kind->misses_in_body(ask) : NULL;
+
+	if (!in_path)
+		named = ask->model;
+	if (named.bytes == NULL || !set_model(a, named, in_path))
 		a->problem = no_model;
+	else if (missing != NULL)
+		a->problem = *missing;
 	else
 		find_behaviour(a, body, span_str(bytes, request->request_id), ask);
 }
 
-/* The catalogue has one behaviour for all; what is not found is not found in either way. */
+/* The catalogue has one behaviour for all, and no part in the faults of a model; what is not found
+ * is not found in either way. */
 static void
-read_catalogue(struct attempt *a, struct str model)
+read_catalogue(struct attempt *a, struct str named)
 {
-	struct behaviour *b = a->script->catalogue;
-	struct ask nothing = { 0 };
+	const struct behaviour *b = NULL;
 
-	if (model.bytes != NULL && !set_model(a, model, true))
+	if (named.bytes != NULL && !set_model(a, named, true))
 		a->problem = no_path;
-	else if (model.bytes != NULL)
-		find_behaviour(a, (struct str){ "", 0 }, (struct str){ "", 0 }, &nothing);
-	if (b == NULL)
-		return;
-	a->behaviour = b;
-	a->fault = fault_pick(b->faults, b->fault_count, &a->dice,
-	    (struct fault_scene){ false, a->conn->answers > 0 });
+	else if (named.bytes != NULL)
+		b = look_up(a);
+	if (b != NULL && b->id.bytes != NULL)
+		a->reply.reported = b->id;
+	if (a->script->catalogue != NULL)
+		use_behaviour(a, a->script->catalogue);
 }
 
 /* Usage as the script has it, or as it is: about four bytes of text make a token. */
@@ -210,11 +261,16 @@ plan_usage(struct attempt *a, const struct ask *ask, size_t body_bytes)
 	u->cached = plan->cached == TOKENS_UNSET ? 0
 		    : plan->cached < u->input	 ? plan->cached
 						 : u->input;
-	u->reasoning = reply->reasoning;
-	u->output = plan->output != TOKENS_UNSET ? plan->output : made + reply->reasoning;
-	if (a->endpoint->event == NULL)
+	u->written = plan->written == TOKENS_UNSET	    ? 0
+		     : plan->written < u->input - u->cached ? plan->written
+							    : u->input - u->cached;
+	u->reasoning = plan->reasoning != TOKENS_UNSET ? plan->reasoning : reply->reasoning;
+	u->output = plan->output != TOKENS_UNSET ? plan->output : made + u->reasoning;
+	if (attempt_is(a, MAKES_NO_TEXT))
 		u->output = 0;
-	bool own_way = a->endpoint->event != NULL && a->stream && !a->endpoint->always_usage;
+	if (u->reasoning > u->output)
+		u->reasoning = u->output;
+	bool own_way = a->stream && !attempt_is(a, ALWAYS_USAGE);
 
 	reply->usage_asked = own_way && ask->include_usage;
 	reply->usage_with_choices = plan->mode == USAGE_WITH_CHOICES;
@@ -234,6 +290,7 @@ plan_content(struct attempt *a, const struct ask *ask)
 	    b->text.count > 0 ? b->text.count : (uint64_t)llround(dist_draw(&b->tokens, &a->dice));
 	reply->reasoning = (uint64_t)llround(dist_draw(&b->reasoning_tokens, &a->dice));
 	reply->finish_reason = b->finish_reason;
+	reply->stop = ask->stop;
 	if (calls)
 		reply->tools = &b->tool_calls;
 	if (attempt_has(a, FAULT_BAD_TOOL_JSON)) {
@@ -255,6 +312,13 @@ plan_losses(struct attempt *a)
 		reply->finish_reason = a->behaviour->finish_reason;
 		reply->no_choices = a->fault->variant == EMPTY_CHOICES;
 	}
+	if (attempt_has(a, FAULT_REFUSAL)) {
+		reply->refusal = true;
+		reply->tokens = 1;
+		reply->reasoning = 0;
+		reply->tools = NULL;
+		reply->finish_reason = a->behaviour->finish_reason;
+	}
 	if (attempt_has(a, FAULT_NO_FINISH))
 		reply->finish_reason = (struct str){ "", 0 };
 	if (attempt_has(a, FAULT_STATUS))
@@ -269,7 +333,8 @@ choose_framing(const struct attempt *a)
 	if (attempt_has(a, FAULT_CONTENT_LENGTH))
 		return a->fault->variant == LENGTH_BOTH ? FRAMING_CHUNKED : FRAMING_LENGTH;
 	/* Comments before a body make its length unknown. */
-	if (attempt_has(a, FAULT_COMMENTS) || (a->stream && a->problem.status == 0))
+	if (attempt_has(a, FAULT_COMMENTS) || attempt_beats(a) ||
+	    (a->stream && a->problem.status == 0))
 		wanted = wanted == FRAMING_CLOSE ? FRAMING_CLOSE : FRAMING_CHUNKED;
 	else if (wanted == FRAMING_AUTO)
 		wanted = FRAMING_LENGTH;
@@ -316,7 +381,7 @@ enter(struct attempt *a, const uint8_t *bytes)
 	const struct request *request = &a->conn->reader.request;
 
 	ledger_count_key(ledger, a->entry.key);
-	if (a->endpoint != NULL && a->endpoint->catalogue) {
+	if (attempt_is(a, CATALOGUE)) {
 		ledger->catalogue++;
 		return;
 	}
@@ -349,28 +414,27 @@ void
 attempt_begin(struct conn *c, const uint8_t *bytes, bool broken)
 {
 	struct attempt *a = &c->attempt;
-	struct str model = { NULL, 0 }, path = path_of(bytes, &c->reader.request);
+	struct str model = { NULL, 0 }, query, path = path_of(bytes, &c->reader.request, &query);
 	struct str method = span_str(bytes, c->reader.request.method);
+	const struct kind *kind = c->sim->options->kind;
 	struct ask ask = { 0 };
 
 	start(a, c);
 	note_entry(a, bytes, path);
 	if (!broken)
-		a->endpoint = c->sim->options->kind->route(method, path, &model);
-	bool catalogue = a->endpoint != NULL && a->endpoint->catalogue;
+		a->endpoint = kind->route(method, path, query, &model);
+	a->dice = dice_make(c->sim->seed,
+	    attempt_is(a, CATALOGUE) ? ~c->sim->ledger.catalogue : c->sim->ledger.last + 1);
+	const struct problem *wrong = broken		    ? &not_parsed
+				      : a->endpoint == NULL ? &no_path
+							    : wrong_head(a, bytes);
 
-	a->dice = dice_make(
-	    c->sim->seed, catalogue ? ~c->sim->ledger.catalogue : c->sim->ledger.last + 1);
-	if (broken)
-		a->problem = not_parsed;
-	else if (a->endpoint == NULL)
-		a->problem = no_path;
-	else if (!key_is_good(a, bytes))
-		a->problem = problem_usual(401);
-	else if (catalogue)
+	if (wrong != NULL)
+		a->problem = *wrong;
+	else if (attempt_is(a, CATALOGUE))
 		read_catalogue(a, model);
 	else
-		read_ask(a, bytes, &ask);
+		read_ask(a, bytes, model, &ask);
 	a->wants_close = a->wants_close || broken || a->behaviour->close;
 	if (a->problem.status == 0) {
 		plan_content(a, &ask);
@@ -378,6 +442,8 @@ attempt_begin(struct conn *c, const uint8_t *bytes, bool broken)
 		plan_usage(a, &ask, c->reader.request.body.len);
 		note_inputs(a, &ask);
 	}
+	if (a->problem.status != 0)
+		a->problem = problem_complete(&a->problem, kind->usual);
 	a->reply.behaviour = a->behaviour;
 	a->reply.script = a->script;
 	plan_course(a);
@@ -389,14 +455,14 @@ attempt_enter_partial(struct conn *c, const uint8_t *bytes, size_t n)
 {
 	struct attempt *a = &c->attempt;
 	const struct request *request = &c->reader.request;
-	struct str request_id = { "", 0 };
+	struct str request_id = { "", 0 }, query;
 
 	memset(a, 0, sizeof(*a));
 	a->conn = c;
 	if (c->reader.have_head) {
 		if (admin_path(bytes, request))
 			return;
-		note_entry(a, bytes, path_of(bytes, request));
+		note_entry(a, bytes, path_of(bytes, request, &query));
 		request_id = span_str(bytes, request->request_id);
 	}
 	a->entry.start_us = c->first_byte_us;

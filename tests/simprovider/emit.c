@@ -121,7 +121,7 @@ emit_event(struct attempt *a, enum piece piece, uint64_t index)
 void
 emit_comment(struct attempt *a)
 {
-	const char *comment = a->stream ? ": keep-alive\n\n" : "\n";
+	const char *comment = a->stream ? a->conn->sim->options->kind->heartbeat : "\n";
 
 	emit_body(a, comment, strlen(comment));
 }

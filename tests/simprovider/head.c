@@ -111,6 +111,7 @@ void
 head_write(struct attempt *a, uint64_t length)
 {
 	struct text *out = &a->conn->out;
+	const char *id_header = a->conn->sim->options->kind->id_header;
 	unsigned status = a->problem.status != 0 ? (unsigned)a->problem.status : 200;
 
 	if (attempt_has(a, FAULT_INFORMATIONAL))
@@ -118,9 +119,8 @@ head_write(struct attempt *a, uint64_t length)
 	status_line(a, status, out);
 	text_str(out, a->stream ? "content-type: text/event-stream; charset=utf-8\r\n"
 				: "content-type: application/json\r\n");
-	text_lit(out, "x-request-id: req_sim");
-	text_u64(out, a->reply.id);
-	text_lit(out, "\r\n");
+	if (id_header != NULL)
+		text_format(out, "%s: req_sim%llu\r\n", id_header, (unsigned long long)a->reply.id);
 	text_span(out, a->behaviour->headers);
 	if (a->problem.status != 0) {
 		text_span(out, a->problem.headers);

@@ -140,7 +140,9 @@ add_sums(struct ledger *ledger, const struct entry *entry)
 	sums->bytes_out += entry->bytes_out;
 	sums->input += entry->input;
 	sums->cached += entry->cached;
+	sums->written += entry->written;
 	sums->output += entry->output;
+	sums->reasoning += entry->reasoning;
 	ledger->statuses[entry->status % 1000]++;
 	ledger->faults[entry->fault]++;
 }

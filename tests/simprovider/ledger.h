@@ -15,18 +15,20 @@ enum attempt_state { STATE_ACTIVE, STATE_FINISHED, STATE_CANCELLED, STATE_FAULTE
 struct entry {
 	uint64_t start_us, end_us, close_us; /* wall clock; 0: not yet */
 	uint64_t bytes_in, bytes_out;
-	uint32_t input, cached, output; /* tokens billed */
-	uint32_t chunks;		/* of content sent */
-	uint32_t request_id_at;		/* in the segment's text */
+	uint32_t input, cached, written, output, reasoning; /* tokens billed, as in struct usage */
+	uint32_t told_output;				    /* the last number told */
+	uint32_t chunks;				    /* of content sent */
+	uint32_t request_id_at;				    /* in the segment's text */
 	uint16_t model, path, status;
-	uint8_t state, fault, request_id_len;
+	uint8_t state, fault, told, request_id_len;
 	bool stream;
 	char key[12];	    /* digest of the provider key, in hex; key[0] == 0: there was none */
 	uint8_t sha256[32]; /* of the answer's body */
 };
 
 struct model_sums {
-	uint64_t attempts, states[STATES], bytes_in, bytes_out, input, cached, output;
+	uint64_t attempts, states[STATES], bytes_in, bytes_out;
+	uint64_t input, cached, written, output, reasoning;
 };
 
 #define LEDGER_SEGMENT 4096

@@ -13,6 +13,8 @@ struct row {
 };
 
 static const char *const state_names[STATES] = { "active", "finished", "cancelled", "faulted" };
+/* In the order of enum told. */
+static const char *const told_names[] = { "none", "input", "all" };
 
 static void
 print_id(const struct row *row, struct text *out)
@@ -58,6 +60,12 @@ print_fault(const struct row *row, struct text *out)
 }
 
 static void
+print_told(const struct row *row, struct text *out)
+{
+	text_str(out, told_names[row->entry->told]);
+}
+
+static void
 print_stream(const struct row *row, struct text *out)
 {
 	text_str(out, row->entry->stream ? "true" : "false");
@@ -81,7 +89,10 @@ NUMBER(bytes_out)
 NUMBER(chunks)
 NUMBER(input)
 NUMBER(cached)
+NUMBER(written)
 NUMBER(output)
+NUMBER(reasoning)
+NUMBER(told_output)
 NUMBER(start_us)
 NUMBER(end_us)
 NUMBER(close_us)
@@ -105,7 +116,11 @@ static const struct column {
 	{ "chunks", print_chunks, false },
 	{ "input_tokens", print_input, false },
 	{ "cached_tokens", print_cached, false },
+	{ "cache_write_tokens", print_written, false },
 	{ "output_tokens", print_output, false },
+	{ "reasoning_tokens", print_reasoning, false },
+	{ "told", print_told, true },
+	{ "told_output_tokens", print_told_output, false },
 	{ "t_start_us", print_start_us, false },
 	{ "t_end_us", print_end_us, false },
 	{ "t_close_us", print_close_us, false },
@@ -214,7 +229,9 @@ print_sums(const struct model_sums *sums, struct text *out)
 	print_number(out, "bytes_out", sums->bytes_out);
 	print_number(out, "input_tokens", sums->input);
 	print_number(out, "cached_tokens", sums->cached);
+	print_number(out, "cache_write_tokens", sums->written);
 	print_number(out, "output_tokens", sums->output);
+	print_number(out, "reasoning_tokens", sums->reasoning);
 	text_lit(out, "}");
 }
 
@@ -228,7 +245,9 @@ add_sums(struct model_sums *total, const struct model_sums *sums)
 	total->bytes_out += sums->bytes_out;
 	total->input += sums->input;
 	total->cached += sums->cached;
+	total->written += sums->written;
 	total->output += sums->output;
+	total->reasoning += sums->reasoning;
 }
 
 static void

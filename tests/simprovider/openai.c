@@ -10,19 +10,32 @@
 
 #include "tests/simprovider/dice.h"
 
-static bool
-is(struct str s, const char *word)
-{
-	return s.len == strlen(word) && memcmp(s.bytes, word, s.len) == 0;
-}
-
-static bool
-ends_with(struct str s, const char *end)
-{
-	size_t n = strlen(end);
-
-	return s.len >= n && memcmp(s.bytes + s.len - n, end, n) == 0;
-}
+static const struct usual usual[] = {
+	{ 400, "invalid_request_error", NULL, "The request was not understood." },
+	{ 401, "invalid_request_error", "invalid_api_key", "Incorrect API key provided." },
+	{ 402, "insufficient_quota", "insufficient_quota", "The account has no balance left." },
+	{ 403, "invalid_request_error", "unsupported_country_region_territory",
+	    "Access is not allowed." },
+	{ 404, "invalid_request_error", "model_not_found",
+	    "The model `{model}` does not exist or you do not have access to it." },
+	{ 405, "invalid_request_error", "method_not_supported",
+	    "Not allowed to use this method on this path." },
+	{ 408, "timeout", "request_timeout", "The request took too long." },
+	{ 409, "conflict_error", NULL, "The resource was changed by another request." },
+	{ 413, "invalid_request_error", "request_too_large", "The request is too large." },
+	{ 422, "invalid_request_error", NULL, "The request could not be processed." },
+	{ 429, "requests", "rate_limit_exceeded",
+	    "Rate limit reached for {model}. Please try again later." },
+	{ 429, "insufficient_quota", "insufficient_quota",
+	    "You exceeded your current quota, please check your plan and billing details." },
+	{ 500, "server_error", NULL, "The server had an error while processing your request." },
+	{ 502, "server_error", "bad_gateway", "Bad gateway." },
+	{ 503, "server_error", "service_unavailable",
+	    "The engine is currently overloaded, please try again later." },
+	{ 504, "server_error", "gateway_timeout", "Gateway timeout." },
+	{ 529, "overloaded_error", "overloaded", "Overloaded." },
+	{ 0, "server_error", NULL, "The server answered with an error." },
+};
 
 void
 openai_member(struct text *out, const char *name, struct str value)
@@ -51,30 +64,30 @@ error_members(const struct problem *problem, struct str model, struct text *out)
 }
 
 static void
-error(const struct problem *problem, struct str model, struct text *out)
+error(const struct problem *problem, const struct reply *reply, struct text *out)
 {
 	if (problem->array)
 		text_lit(out, "[");
 	text_lit(out, "{\"error\":{");
-	error_members(problem, model, out);
+	error_members(problem, reply->model, out);
 	text_lit(out, "}}");
 	if (problem->array)
 		text_lit(out, "]");
 }
 
 static void
-error_event(const struct problem *problem, struct str model, struct text *out)
+error_event(const struct problem *problem, const struct reply *reply, struct text *out)
 {
 	text_lit(out, "data: ");
-	error(problem, model, out);
+	error(problem, reply, out);
 	text_lit(out, "\n\n");
 }
 
 static void
-model_object(struct str name, struct text *out)
+model_object(struct str id, bool first, struct text *out)
 {
-	text_lit(out, "{\"id\":\"");
-	text_span(out, name);
+	text_str(out, first ? "{\"id\":\"" : ",{\"id\":\"");
+	text_span(out, id);
 	text_lit(out,
 	    "\",\"object\":\"model\",\"created\":" KIND_CREATED ",\"owned_by\":\"simprovider\"}");
 }
@@ -82,26 +95,15 @@ model_object(struct str name, struct text *out)
 void
 openai_models_whole(struct reply *reply, struct text *out)
 {
-	bool first = true;
-
 	text_lit(out, "{\"object\":\"list\",\"data\":[");
-	for (size_t i = 0; i < reply->script->count; i++) {
-		const struct behaviour *b = &reply->script->behaviours[i];
-
-		if (!b->listed || !b->found || b == reply->script->any)
-			continue;
-		if (!first)
-			text_lit(out, ",");
-		first = false;
-		model_object(b->name, out);
-	}
+	reply_models(reply, out, model_object);
 	text_lit(out, "]}");
 }
 
 void
 openai_model_whole(struct reply *reply, struct text *out)
 {
-	model_object(reply->model, out);
+	model_object(reply->reported, true, out);
 }
 
 /* A number from -1 to 1 with six digits, the same in JSON and in base64. */
@@ -162,9 +164,10 @@ openai_embeddings_whole(struct reply *reply, struct text *out)
 		text_lit(out, "}");
 	}
 	text_lit(out, "],\"model\":\"");
-	text_span(out, reply->model);
+	text_span(out, reply->reported);
 	text_lit(out, "\"");
 	if (reply->show_usage) {
+		reply->told = TOLD_ALL;
 		text_lit(out, ",\"usage\":{\"prompt_tokens\":");
 		text_u64(out, reply->usage.input);
 		text_lit(out, ",\"total_tokens\":");
@@ -175,37 +178,37 @@ openai_embeddings_whole(struct reply *reply, struct text *out)
 }
 
 static const struct endpoint endpoints[] = {
-	{ "POST", "/chat/completions", openai_chat_whole, openai_chat_event, error_event, false,
-	    false },
-	{ "POST", "/completions", openai_legacy_whole, openai_legacy_event, error_event, false,
-	    false },
-	{ "POST", "/embeddings", openai_embeddings_whole, NULL, NULL, false, false },
+	{ "POST", "/chat/completions", openai_chat_whole, openai_chat_event, error_event, 0 },
+	{ "POST", "/completions", openai_legacy_whole, openai_legacy_event, error_event, 0 },
+	{ "POST", "/embeddings", openai_embeddings_whole, NULL, NULL,
+	    NEVER_STREAMS | MAKES_NO_TEXT },
 	{ "POST", "/responses", openai_responses_whole, openai_responses_event,
-	    openai_responses_error_event, true, false },
-	{ "GET", "/models", openai_models_whole, NULL, NULL, false, true },
+	    openai_responses_error_event, ALWAYS_USAGE },
+	{ "GET", "/models", openai_models_whole, NULL, NULL, NEVER_STREAMS | CATALOGUE },
 };
-static const struct endpoint model_endpoint = { "GET", "/models/", openai_model_whole, NULL, NULL,
-	false, true };
+static const struct endpoint model_endpoint = { "GET", "", openai_model_whole, NULL, NULL,
+	NEVER_STREAMS | CATALOGUE };
 
 static const struct endpoint *
-route(struct str method, struct str path, struct str *model)
+route(struct str method, struct str path, struct str query, struct str *model)
 {
-	const char *mark = model_endpoint.suffix;
-	const char *found = memmem(path.bytes, path.len, mark, strlen(mark));
+	const struct endpoint *found =
+	    endpoint_find(endpoints, sizeof(endpoints) / sizeof(endpoints[0]), method, path);
 
-	for (size_t i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]); i++)
-		if (ends_with(path, endpoints[i].suffix) && is(method, endpoints[i].method))
-			return &endpoints[i];
-	if (found == NULL || !is(method, model_endpoint.method))
-		return NULL;
-	model->bytes = found + strlen(mark);
-	model->len = (size_t)(path.bytes + path.len - model->bytes);
-	return &model_endpoint;
+	(void)query;
+	if (found != NULL)
+		return found;
+	*model = path_behind(path, "/models/");
+	return model->bytes != NULL ? endpoint_find(&model_endpoint, 1, method, path) : NULL;
 }
 
 const struct kind kind_openai = {
 	.name = "openai",
 	.key = KEY_BEARER,
+	.id_header = "x-request-id",
+	.heartbeat = ": keep-alive\n\n",
+	.usual = usual,
+	.bad_key = { .status = 401 },
 	.route = route,
 	.error = error,
 };

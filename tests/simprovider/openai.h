@@ -13,6 +13,6 @@ void openai_models_whole(struct reply *, struct text *out);
 void openai_model_whole(struct reply *, struct text *out);
 void openai_responses_whole(struct reply *, struct text *out);
 void openai_responses_event(struct reply *, enum piece, uint64_t index, struct text *out);
-void openai_responses_error_event(const struct problem *, struct str model, struct text *out);
+void openai_responses_error_event(const struct problem *, const struct reply *, struct text *out);
 /* `name` (a comma, quotes and a colon with it) and the string, or null where it is empty. */
 void openai_member(struct text *out, const char *name, struct str value);

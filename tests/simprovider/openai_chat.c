@@ -6,11 +6,13 @@
 #include "tests/simprovider/openai.h"
 
 static void
-usage_object(const struct reply *reply, struct text *out)
+usage_object(struct reply *reply, struct text *out)
 {
 	const struct usage *u = &reply->usage;
 	struct str extra = reply->behaviour->usage.extra;
 
+	reply->told = TOLD_ALL;
+	reply->told_output = u->output;
 	text_lit(out, "{\"prompt_tokens\":");
 	text_u64(out, u->input);
 	text_lit(out, ",\"completion_tokens\":");
@@ -38,7 +40,7 @@ head_members(const struct reply *reply, const char *prefix, const char *object, 
 	text_lit(out, "\",\"object\":\"");
 	text_str(out, object);
 	text_lit(out, "\",\"created\":" KIND_CREATED ",\"model\":\"");
-	text_span(out, reply->model);
+	text_span(out, reply->reported);
 	text_lit(out, "\",\"choices\":[");
 }
 
@@ -55,7 +57,7 @@ finish_member(const struct reply *reply, struct text *out)
 }
 
 static void
-end_members(const struct reply *reply, struct text *out)
+end_members(struct reply *reply, struct text *out)
 {
 	text_lit(out, "]");
 	if (reply->show_usage) {
@@ -101,11 +103,14 @@ openai_chat_whole(struct reply *reply, struct text *out)
 		if (reply->tools != NULL) {
 			message_tools(reply, out);
 		} else {
-			text_lit(out, "\"content\":\"");
+			text_str(out,
+			    reply->refusal ? "\"content\":null,\"refusal\":\"" : "\"content\":\"");
 			reply_content(reply, out);
 			text_lit(out, "\"");
 		}
-		text_lit(out, ",\"refusal\":null},\"logprobs\":null,\"finish_reason\":");
+		if (!reply->refusal)
+			text_lit(out, ",\"refusal\":null");
+		text_lit(out, "},\"logprobs\":null,\"finish_reason\":");
 		finish_member(reply, out);
 		text_lit(out, "}");
 	}
@@ -160,7 +165,7 @@ delta(struct reply *reply, enum piece piece, uint64_t index, struct text *out)
 		text_lit(out, "\"");
 		break;
 	case PIECE_CONTENT:
-		text_lit(out, "\"content\":\"");
+		text_str(out, reply->refusal ? "\"refusal\":\"" : "\"content\":\"");
 		reply_fragment(reply, index, out);
 		reply->pad_at = text_len(out);
 		text_lit(out, "\"");
@@ -171,7 +176,7 @@ delta(struct reply *reply, enum piece piece, uint64_t index, struct text *out)
 }
 
 static void
-usage_member(const struct reply *reply, enum piece piece, struct text *out)
+usage_member(struct reply *reply, enum piece piece, struct text *out)
 {
 	bool with_choices = reply->usage_with_choices && piece == PIECE_FINISH;
 

@@ -28,7 +28,8 @@ item_id(const struct reply *reply, const char *prefix, size_t call, struct text 
 static void
 text_part(struct reply *reply, bool whole, struct text *out)
 {
-	text_lit(out, "{\"type\":\"output_text\",\"annotations\":[],\"text\":\"");
+	text_str(out, reply->refusal ? "{\"type\":\"refusal\",\"refusal\":\""
+				     : "{\"type\":\"output_text\",\"annotations\":[],\"text\":\"");
 	if (whole)
 		reply_content(reply, out);
 	text_lit(out, "\"}");
@@ -96,10 +97,12 @@ output_items(struct reply *reply, struct text *out)
 }
 
 static void
-usage_object(const struct reply *reply, struct text *out)
+usage_object(struct reply *reply, struct text *out)
 {
 	const struct usage *u = &reply->usage;
 
+	reply->told = TOLD_ALL;
+	reply->told_output = u->output;
 	text_format(out,
 	    "{\"input_tokens\":%llu,\"input_tokens_details\":{\"cached_tokens\":%llu},"
 	    "\"output_tokens\":%llu,\"output_tokens_details\":{\"reasoning_tokens\":%llu},"
@@ -127,7 +130,7 @@ response_object(struct reply *reply, bool whole, struct text *out)
 	    : whole    ? "completed"
 		       : "in_progress",
 	    incomplete ? "{\"reason\":\"max_output_tokens\"}" : "null");
-	text_span(out, reply->model);
+	text_span(out, reply->reported);
 	text_lit(out, "\",\"output\":[");
 	if (whole)
 		output_items(reply, out);
@@ -224,7 +227,8 @@ content_event(struct reply *reply, uint64_t index, struct text *out)
 		text_part(reply, false, out);
 		end(out);
 	}
-	begin_item(reply, "response.output_text.delta", "msg", 0, out);
+	begin_item(reply, reply->refusal ? "response.refusal.delta" : "response.output_text.delta",
+	    "msg", 0, out);
 	text_lit(out, ",\"content_index\":0,\"delta\":\"");
 	reply_fragment(reply, index, out);
 	size_t pad_at = text_len(out);
@@ -237,8 +241,10 @@ content_event(struct reply *reply, uint64_t index, struct text *out)
 static void
 close_message(struct reply *reply, struct text *out)
 {
-	begin_item(reply, "response.output_text.done", "msg", 0, out);
-	text_lit(out, ",\"content_index\":0,\"text\":\"");
+	begin_item(reply, reply->refusal ? "response.refusal.done" : "response.output_text.done",
+	    "msg", 0, out);
+	text_str(out, reply->refusal ? ",\"content_index\":0,\"refusal\":\""
+				     : ",\"content_index\":0,\"text\":\"");
 	reply_content(reply, out);
 	text_lit(out, "\"");
 	end(out);
@@ -313,10 +319,11 @@ openai_responses_event(struct reply *reply, enum piece piece, uint64_t index, st
 }
 
 void
-openai_responses_error_event(const struct problem *problem, struct str model, struct text *out)
+openai_responses_error_event(
+    const struct problem *problem, const struct reply *reply, struct text *out)
 {
 	text_lit(out, "event: error\ndata: {\"type\":\"error\",\"message\":\"");
-	problem_message(problem, model, out);
+	problem_message(problem, reply->model, out);
 	text_lit(out, "\"");
 	openai_member(out, ",\"code\":", problem->code);
 	openai_member(out, ",\"param\":", problem->param);

@@ -108,7 +108,7 @@ static const struct {
 	{ "listen", "ADDR", read_listen, "127.0.0.1:PORT or [::1]:PORT, port 0: any; repeatable" },
 	{ "admin-listen", "ADDR", read_admin, "only /sim/..., served whatever the script says" },
 	{ "script", "FILE", read_script, "how each model behaves; default: all answer quickly" },
-	{ "kind", "KIND", read_kind, "openai (default)" },
+	{ "kind", "KIND", read_kind, "openai (default), anthropic or gemini" },
 	{ "seed", "N", read_seed, "of all chance, default 1" },
 	{ "key", "KEY", read_key, "a key that is good; repeatable; default: any" },
 	{ "ledger", "N", read_ledger, "attempts the ledger keeps, default 2000000" },
@@ -165,8 +165,7 @@ answer(int option)
 static enum options_result
 refuse(int option, struct err *err)
 {
-	const char *hint =
-	    table[option].read == read_kind ? " (only \"openai\" is served so far)" : "";
+	const char *hint = table[option].read == read_kind ? " (openai, anthropic or gemini)" : "";
 
 	err_set(err, "--%s: \"%s\" is not understood%s", table[option].name, optarg, hint);
 	return OPTIONS_BAD;

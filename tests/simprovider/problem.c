@@ -1,94 +1,84 @@
 // SPDX-License-Identifier: MIT
 /*
- * The usual error of each status, as OpenAI words it. Other kinds of provider take from here what
- * they share and shape it themselves.
+ * What errors of all kinds of provider share: the phrases of status lines, the completion of what
+ * a script leaves out, and the model's name in a message.
  */
 #include "tests/simprovider/problem.h"
 
 #include <stddef.h>
 
-static const struct usual {
+static const struct {
 	unsigned status;
-	const char *phrase, *type, *code, *message;
-} usual[] = {
-	{ 200, "OK", "", "", "" },
-	{ 400, "Bad Request", "invalid_request_error", NULL, "The request was not understood." },
-	{ 401, "Unauthorized", "invalid_request_error", "invalid_api_key",
-	    "Incorrect API key provided." },
-	{ 402, "Payment Required", "insufficient_quota", "insufficient_quota",
-	    "The account has no balance left." },
-	{ 403, "Forbidden", "invalid_request_error", "unsupported_country_region_territory",
-	    "Access is not allowed." },
-	{ 404, "Not Found", "invalid_request_error", "model_not_found",
-	    "The model `{model}` does not exist or you do not have access to it." },
-	{ 405, "Method Not Allowed", "invalid_request_error", "method_not_supported",
-	    "Not allowed to use this method on this path." },
-	{ 408, "Request Timeout", "timeout", "request_timeout", "The request took too long." },
-	{ 409, "Conflict", "conflict_error", NULL, "The resource was changed by another request." },
-	{ 413, "Payload Too Large", "invalid_request_error", "request_too_large",
-	    "The request is too large." },
-	{ 422, "Unprocessable Entity", "invalid_request_error", NULL,
-	    "The request could not be processed." },
-	{ 429, "Too Many Requests", "requests", "rate_limit_exceeded",
-	    "Rate limit reached for {model}. Please try again later." },
-	{ 500, "Internal Server Error", "server_error", NULL,
-	    "The server had an error while processing your request." },
-	{ 502, "Bad Gateway", "server_error", "bad_gateway", "Bad gateway." },
-	{ 503, "Service Unavailable", "server_error", "service_unavailable",
-	    "The engine is currently overloaded, please try again later." },
-	{ 504, "Gateway Timeout", "server_error", "gateway_timeout", "Gateway timeout." },
-	{ 529, "Overloaded", "overloaded_error", "overloaded", "Overloaded." },
-	{ 0, "Status", "server_error", NULL, "The server answered with an error." },
+	const char *phrase;
+} phrases[] = {
+	{ 200, "OK" },
+	{ 400, "Bad Request" },
+	{ 401, "Unauthorized" },
+	{ 402, "Payment Required" },
+	{ 403, "Forbidden" },
+	{ 404, "Not Found" },
+	{ 405, "Method Not Allowed" },
+	{ 408, "Request Timeout" },
+	{ 409, "Conflict" },
+	{ 413, "Payload Too Large" },
+	{ 422, "Unprocessable Entity" },
+	{ 429, "Too Many Requests" },
+	{ 500, "Internal Server Error" },
+	{ 502, "Bad Gateway" },
+	{ 503, "Service Unavailable" },
+	{ 504, "Gateway Timeout" },
+	{ 529, "Overloaded" },
 };
 
+static bool
+same(struct str s, const char *word)
+{
+	return word != NULL && s.len == strlen(word) && memcmp(s.bytes, word, s.len) == 0;
+}
+
 static const struct usual *
-find_usual(unsigned status)
+find_usual(const struct problem *given, const struct usual *table)
 {
-	const struct usual *u = usual;
+	const struct usual *first = NULL;
+	const struct usual *u = table;
 
-	while (u->status != status && u->status != 0)
-		u++;
-	return u;
+	for (; u->status != 0; u++) {
+		if (u->status != given->status)
+			continue;
+		if (given->code.bytes != NULL && same(given->code, u->code))
+			return u;
+		if (first == NULL)
+			first = u;
+	}
+	return first != NULL ? first : u;
 }
 
-static struct str
-str_of(const char *s)
+static void
+fill(struct str *member, const char *usual_one)
 {
-	return (struct str){ s, s != NULL ? strlen(s) : 0 };
-}
-
-struct problem
-problem_usual(unsigned status)
-{
-	const struct usual *u = find_usual(status);
-
-	return (struct problem){
-		.status = status,
-		.type = str_of(u->type),
-		.code = str_of(u->code),
-		.message = str_of(u->message),
-	};
+	if (member->bytes == NULL && usual_one != NULL)
+		*member = (struct str){ usual_one, strlen(usual_one) };
 }
 
 struct problem
-problem_complete(const struct problem *given)
+problem_complete(const struct problem *given, const struct usual *table)
 {
-	struct problem usual_one = problem_usual((unsigned)given->status);
+	const struct usual *u = find_usual(given, table);
 	struct problem full = *given;
 
-	if (full.type.bytes == NULL)
-		full.type = usual_one.type;
-	if (full.code.bytes == NULL)
-		full.code = usual_one.code;
-	if (full.message.bytes == NULL)
-		full.message = usual_one.message;
+	fill(&full.type, u->type);
+	fill(&full.code, u->code);
+	fill(&full.message, u->message);
 	return full;
 }
 
 const char *
 problem_phrase(unsigned status)
 {
-	return find_usual(status)->phrase;
+	for (size_t i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++)
+		if (phrases[i].status == status)
+			return phrases[i].phrase;
+	return "Status";
 }
 
 void

@@ -22,10 +22,15 @@ struct problem {
 	bool is_event;		     /* `body` is an event of a stream, sent as it is */
 };
 
-/* What the status says by itself; code.bytes is NULL where OpenAI has none. */
-struct problem problem_usual(unsigned status);
-/* Fills the members that are not set from the usual ones. */
-struct problem problem_complete(const struct problem *given);
+/* What a kind of provider says for a status, or for a code of it; NULL: there is no such member. */
+struct usual {
+	unsigned status;
+	const char *type, *code, *message;
+};
+
+/* Fills the members that are not set from the table: from the row with its status and code, else
+ * from the first one with its status. The table's last row, with status 0, fits any. */
+struct problem problem_complete(const struct problem *given, const struct usual *table);
 /* The phrase of a status line, never NULL. */
 const char *problem_phrase(unsigned status);
 /* `message` with the model's name put in. */

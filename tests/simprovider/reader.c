@@ -133,6 +133,14 @@ read_request_id(const uint8_t *bytes, struct span value, struct request *r)
 	return true;
 }
 
+static bool
+read_version(const uint8_t *bytes, struct span value, struct request *r)
+{
+	(void)bytes;
+	r->version = value;
+	return true;
+}
+
 static const struct {
 	const char *name;
 	bool (*read)(const uint8_t *bytes, struct span value, struct request *r);
@@ -145,6 +153,7 @@ static const struct {
 	{ "x-api-key", read_x_api_key },
 	{ "x-goog-api-key", read_goog_key },
 	{ "x-request-id", read_request_id },
+	{ "anthropic-version", read_version },
 };
 
 static bool

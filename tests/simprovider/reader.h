@@ -24,9 +24,10 @@ struct request {
 	struct span method, target;
 	struct span keys[KEY_HEADERS]; /* len 0: not there */
 	struct span request_id;
-	struct span body;  /* decoded, when done */
-	size_t head_bytes; /* with the empty line */
-	size_t wire_bytes; /* of the whole request, when done */
+	struct span version; /* anthropic-version */
+	struct span body;    /* decoded, when done */
+	size_t head_bytes;   /* with the empty line */
+	size_t wire_bytes;   /* of the whole request, when done */
 	uint64_t content_length;
 	bool has_length, chunked, http10, keep_alive, close, expects;
 };

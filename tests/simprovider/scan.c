@@ -130,6 +130,35 @@ note_dimensions(struct str value, struct ask *ask)
 			ask->dimensions = ask->dimensions * 10 + (uint32_t)(value.bytes[i] - '0');
 }
 
+static void
+note_messages(struct str value, struct ask *ask)
+{
+	ask->messages = value.bytes[0] == '[';
+}
+
+static void
+note_contents(struct str value, struct ask *ask)
+{
+	ask->contents = value.bytes[0] == '[' || value.bytes[0] == '{';
+}
+
+static void
+note_max_tokens(struct str value, struct ask *ask)
+{
+	ask->max_tokens = value.bytes[0] >= '1' && value.bytes[0] <= '9';
+}
+
+static void
+note_stop(struct str value, struct ask *ask)
+{
+	struct cursor c = { value.bytes, value.bytes + value.len };
+	struct str text;
+
+	take(&c, '[');
+	if (take_string(&c, &text))
+		ask->stop = (struct str){ text.bytes - 1, text.len + 2 };
+}
+
 struct member {
 	const char *name;
 	void (*note)(struct str value, struct ask *ask);
@@ -158,6 +187,11 @@ static const struct member members_of_body[] = {
 	{ "input", note_input },
 	{ "encoding_format", note_encoding },
 	{ "dimensions", note_dimensions },
+	{ "messages", note_messages },
+	{ "contents", note_contents },
+	{ "max_tokens", note_max_tokens },
+	{ "stop", note_stop },
+	{ "stop_sequences", note_stop },
 	{ NULL, NULL },
 };
 

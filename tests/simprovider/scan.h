@@ -13,8 +13,9 @@
 struct ask {
 	struct str model;    /* between its quotes, escapes as they are; bytes NULL: none */
 	struct str input;    /* the value of `input`, for embeddings */
+	struct str stop;     /* the first stop text, in its quotes; bytes NULL: none */
 	uint32_t dimensions; /* 0: not said */
-	bool stream, include_usage, tools, base64;
+	bool stream, include_usage, tools, base64, messages, contents, max_tokens;
 };
 
 /* False: not a JSON object. The spans point into `bytes`. */

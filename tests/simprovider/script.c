@@ -147,13 +147,19 @@ script_unref(struct script *script)
 	free(script);
 }
 
+static bool
+same(struct str a, struct str b)
+{
+	return a.len == b.len && memcmp(a.bytes, b.bytes, a.len) == 0;
+}
+
 struct behaviour *
 script_find(const struct script *script, struct str model)
 {
 	for (size_t i = 0; i < script->count; i++) {
 		struct behaviour *b = &script->behaviours[i];
 
-		if (b->name.len == model.len && memcmp(b->name.bytes, model.bytes, model.len) == 0)
+		if (same(b->name, model) || (b->id.bytes != NULL && same(b->id, model)))
 			return b;
 	}
 	return script->any;

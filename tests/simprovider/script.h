@@ -18,7 +18,7 @@ enum tools_when { TOOLS_ASKED, TOOLS_ALWAYS };
 /* Own numbers for usage; TOKENS_UNSET: as counted. `extra` is put into the object as it is. */
 struct usage_plan {
 	enum usage_mode mode;
-	uint64_t input, cached, output;
+	uint64_t input, cached, written, output, reasoning;
 	struct str extra;
 };
 
@@ -31,6 +31,7 @@ struct pieces {
 struct tool_call {
 	struct str name;
 	struct pieces arguments;
+	struct str object; /* the arguments as they are; bytes NULL: they are no JSON object */
 };
 
 struct tool_calls {
@@ -46,7 +47,9 @@ struct split {
 };
 
 struct behaviour {
-	struct str name; /* as it stands inside JSON quotes */
+	/* Names as they stand inside JSON quotes: its own; that in the catalogue and that in
+	 * answers, bytes NULL: its own. */
+	struct str name, id, answers_as;
 	bool listed, found, close;
 	struct dist latency_ms, body_ms, first_token_ms, chunk_ms, tokens, reasoning_tokens;
 	uint64_t heartbeat_ms, pad_bytes, dimensions;
@@ -94,7 +97,7 @@ struct script *script_load(const char *file, struct err *err) MUST_CHECK;
 struct script *script_ref(struct script *script);
 void script_unref(struct script *script);
 
-/* The behaviour of a model (name inside JSON quotes), by its own name or "*"; NULL: none. */
+/* The behaviour of a model (name inside JSON quotes), by its name, its id or "*"; NULL: none. */
 struct behaviour *script_find(const struct script *script, struct str model);
 /* The first of its rules that fits the request, else the behaviour itself. */
 struct behaviour *script_match(struct behaviour *b, struct str body, struct str request_id);

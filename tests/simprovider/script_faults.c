@@ -166,8 +166,6 @@ read_fault(struct reading *r, const cJSON *json, struct fault *fault)
 		return -1;
 	if (fault->at == POINT_NONE)
 		fault->at = kind->point;
-	if (fault->problem.status != 0)
-		fault->problem = problem_complete(&fault->problem);
 	return 0;
 }
 

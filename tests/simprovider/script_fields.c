@@ -16,7 +16,8 @@ static struct str default_arguments[] = {
 	{ "}", 1 },
 };
 static struct tool_call default_calls[] = {
-	{ { "lookup", 6 }, { default_arguments, LENGTH(default_arguments) } },
+	{ { "lookup", 6 }, { default_arguments, LENGTH(default_arguments) },
+	    { "{\"city\":\"Paris\"}", 16 } },
 };
 
 static const struct behaviour usual = {
@@ -28,7 +29,8 @@ static const struct behaviour usual = {
 	.token = { "tok", 3 },
 	.finish_reason = { "stop", 4 },
 	.headers = { "", 0 },
-	.usage = { USAGE_PRESENT, TOKENS_UNSET, TOKENS_UNSET, TOKENS_UNSET, { "", 0 } },
+	.usage = { USAGE_PRESENT, TOKENS_UNSET, TOKENS_UNSET, TOKENS_UNSET, TOKENS_UNSET,
+	    TOKENS_UNSET, { "", 0 } },
 };
 
 const struct behaviour *
@@ -131,6 +133,17 @@ static const struct field tool_fields[] = {
 	{ "pieces", field_u64, offsetof(struct tool_source, pieces), 1, 10000, NULL },
 };
 
+/* The arguments as an object, for those kinds that send them so. */
+static struct str
+object_of(struct str arguments)
+{
+	cJSON *json = cJSON_ParseWithLength(arguments.bytes, arguments.len);
+	bool object = cJSON_IsObject(json);
+
+	cJSON_Delete(json);
+	return object ? arguments : (struct str){ NULL, 0 };
+}
+
 static int
 read_tool_call(struct reading *r, const cJSON *json, struct tool_calls *calls)
 {
@@ -140,6 +153,7 @@ read_tool_call(struct reading *r, const cJSON *json, struct tool_calls *calls)
 	if (fields_read(r, json, tool_fields, LENGTH(tool_fields), &source) != 0)
 		return -1;
 	call->name = source.name;
+	call->object = object_of(source.arguments);
 	if (cut_even(r, source.arguments, source.pieces, &call->arguments) != 0)
 		return -1;
 	calls->events += 1 + call->arguments.count;
@@ -178,7 +192,9 @@ static const struct field usage_fields[] = {
 	{ "mode", field_word, offsetof(struct usage_plan, mode), 0, 0, USAGE_WORDS },
 	{ "input", field_u64, offsetof(struct usage_plan, input), 0, 1e9, NULL },
 	{ "cached", field_u64, offsetof(struct usage_plan, cached), 0, 1e9, NULL },
+	{ "cache_write", field_u64, offsetof(struct usage_plan, written), 0, 1e9, NULL },
 	{ "output", field_u64, offsetof(struct usage_plan, output), 0, 1e9, NULL },
+	{ "reasoning", field_u64, offsetof(struct usage_plan, reasoning), 0, 1e9, NULL },
 	{ "extra", field_any, offsetof(struct usage_plan, extra), 0, 0, NULL },
 };
 
@@ -254,6 +270,8 @@ leave_for_later(struct reading *r, const cJSON *json, const struct field *field,
 	}
 
 static const struct field behaviour_fields[] = {
+	OTHER(id, field_escaped),
+	OTHER(answers_as, field_escaped),
 	BOOL(listed),
 	BOOL(found),
 	BOOL(close),

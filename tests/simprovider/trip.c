@@ -118,16 +118,17 @@ strike_cut(struct attempt *a, uint64_t now_us)
 static void
 strike_error_event(struct attempt *a, uint64_t now_us)
 {
-	const struct problem *problem = &a->fault->problem;
+	const struct usual *usual = a->conn->sim->options->kind->usual;
+	struct problem problem = problem_complete(&a->fault->problem, usual);
 
 	(void)now_us;
 	if (a->stream) {
 		struct text *page = attempt_page(a);
 
-		if (problem->body.bytes != NULL)
-			text_span(page, problem->body);
+		if (problem.body.bytes != NULL)
+			text_span(page, problem.body);
 		else
-			a->endpoint->error_event(problem, a->reply.model, page);
+			a->endpoint->error_event(&problem, &a->reply, page);
 		emit_page(a);
 	}
 	end_early(a, a->stream ? ENDING_CHUNK : ENDING_NONE);
