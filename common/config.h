@@ -200,6 +200,8 @@ void config_free(struct config *c); /* NULL is fine */
  * providers appear as their source only. NULL: out of memory. */
 char *config_print(const struct config *c) MUST_CHECK;
 
+/* NULL: the text can be the name of a client, a model or a release; else what was expected. */
+const char *config_check_name(const char *text);
 /* NULL: no release has this name. */
 struct config_release *config_find_release(const struct config *c, const char *name, size_t len);
 extern const char *const provider_kind_names[PROVIDER_KIND_COUNT];

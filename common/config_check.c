@@ -30,6 +30,12 @@ check_name(const char *text)
 }
 
 const char *
+config_check_name(const char *text)
+{
+	return check_name(text);
+}
+
+const char *
 check_plain(const char *text)
 {
 	for (; *text != '\0'; text++)
@@ -252,26 +258,65 @@ check_listeners(struct reader *r, const struct config *c, const cJSON *given)
 }
 
 static int
+compare_names(const void *a, const void *b)
+{
+	const struct config_client *const *one = a, *const *other = b;
+
+	return strcmp((*one)->name, (*other)->name);
+}
+
+static int
+compare_hashes(const void *a, const void *b)
+{
+	const struct config_client *const *one = a, *const *other = b;
+
+	return memcmp((*one)->key_hash, (*other)->key_hash, sizeof((*one)->key_hash));
+}
+
+/* Sorted, the same stands beside the same: there may be thousands. */
+static int
+check_unique(struct reader *r, const struct config_client **all, const cJSON *list,
+    int (*compare)(const void *, const void *), const char *key)
+{
+	const struct config *c = r->config;
+
+	qsort(all, c->n_clients, sizeof(all[0]), compare);
+	for (unsigned i = 1; i < c->n_clients; i++) {
+		bool falls = all[i] < all[i - 1];
+		unsigned first = (unsigned)(all[falls ? i : i - 1] - c->clients);
+		unsigned second = (unsigned)(all[falls ? i - 1 : i] - c->clients);
+
+		if (compare(&all[i - 1], &all[i]) != 0)
+			continue;
+		reader_enter_item(r, second);
+		return reader_fail_key(r, cJSON_GetArrayItem(list, (int)second), key,
+		    "the same as that of clients[%u]", first);
+	}
+	return 0;
+}
+
+static int
 check_clients(struct reader *r, const struct config *c, const cJSON *given)
 {
 	const cJSON *list = cJSON_GetObjectItemCaseSensitive(given, "clients");
-	const cJSON *item = list == NULL ? NULL : list->child;
+	const struct config_client **all;
+	int rc;
 
+	if (c->n_clients == 0)
+		return 0;
+	all = calloc(c->n_clients, sizeof(all[0]));
+	if (all == NULL)
+		return reader_no_memory(r);
+	for (unsigned i = 0; i < c->n_clients; i++)
+		all[i] = &c->clients[i];
 	reader_enter(r, "clients");
-	for (unsigned i = 0; i < c->n_clients; i++, item = item->next)
-		for (unsigned j = 0; j < i; j++) {
-			const struct config_client *a = &c->clients[i], *b = &c->clients[j];
-			bool same_name = strcmp(a->name, b->name) == 0;
-
-			if (!same_name &&
-			    memcmp(a->key_hash, b->key_hash, sizeof(a->key_hash)) != 0)
-				continue;
-			reader_enter_item(r, i);
-			return reader_fail_key(r, item, same_name ? "name" : "key_hash",
-			    "the same as that of clients[%u]", j);
-		}
-	reader_leave(r, 0);
-	return 0;
+	rc = check_unique(r, all, list, compare_names, "name");
+	if (rc == 0)
+		rc = check_unique(r, all, list, compare_hashes, "key_hash");
+	if (rc == 0)
+		reader_leave(r, 0);
+	free(all);
+	return rc;
 }
 
 /* Workers look for all of them in each body, so there is a limit over all releases. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/config.h"
 #include "ctl/wait.h"
 
 struct reader {
@@ -226,6 +227,18 @@ read_all(struct reader *r)
 	return 0;
 }
 
+/* The words behind `key`. */
+static int
+check_key(const struct args *out, struct err *e)
+{
+	const char *action = out->values[PARAM_ACTION].text;
+	const char *expected = config_check_name(out->values[PARAM_CLIENT].text);
+
+	if (strcmp(action, "new") != 0)
+		return err_set(e, "key: expected \"new\", found \"%.32s\"", action);
+	return expected == NULL ? 0 : err_set(e, "key: client: expected %s", expected);
+}
+
 static int
 check_whole(struct args *out, struct err *e)
 {
@@ -235,7 +248,9 @@ check_whole(struct args *out, struct err *e)
 		return err_set(e, "wait and watch exclude each other");
 	if (out->values[PARAM_TOPIC].given && verb_find(out->values[PARAM_TOPIC].text) == VERB_NONE)
 		return err_set(e, "help: unknown verb \"%.32s\"", out->values[PARAM_TOPIC].text);
-	return verb_complete(out->verb, out->values, e);
+	if (verb_complete(out->verb, out->values, e) == -1)
+		return -1;
+	return out->verb == VERB_KEY ? check_key(out, e) : 0;
 }
 
 int

@@ -12,18 +12,22 @@
 #include "common/ctlproto.h"
 #include "ctl/ask.h"
 #include "ctl/completion.h"
+#include "ctl/key.h"
 #include "ctl/usage.h"
 
 /* Verbs that need no grayd. */
 static enum exits
 run_local(const struct args *args, const struct output *output, const struct screen *screen)
 {
+	enum exits exits = EXITS_REFUSED;
 	cJSON *answer;
 
 	if (args->verb == VERB_HELP) {
 		const char *topic = args->values[PARAM_TOPIC].text;
 
 		answer = usage_json(topic != NULL ? verb_find(topic) : VERB_NONE);
+	} else if (args->verb == VERB_KEY) {
+		answer = key_new(args->values[PARAM_CLIENT].text);
 	} else if (args->verb == VERB_COMPLETION) {
 		char *script = completion_bash();
 
@@ -34,9 +38,14 @@ run_local(const struct args *args, const struct output *output, const struct scr
 		answer = ctlproto_answer(true, NULL);
 		cJSON_AddStringToObject(answer, "version", GRAYD_VERSION);
 	}
-	output->show[args->verb](screen, args, answer);
+	if (answer_is_true(answer, "ok")) {
+		output->show[args->verb](screen, args, answer);
+		exits = EXITS_DONE;
+	} else {
+		output->failed(screen, args, answer);
+	}
 	cJSON_Delete(answer);
-	return EXITS_DONE;
+	return exits;
 }
 
 static struct screen

@@ -43,6 +43,19 @@ show_completion(const struct screen *screen, const struct args *args, const cJSO
 }
 
 static void
+show_key(const struct screen *screen, const struct args *args, const cJSON *answer)
+{
+	char *entry = cJSON_PrintUnformatted(answer_get(answer, "entry"));
+
+	(void)args;
+	fprintf(screen->out,
+	    "the key of %s, shown this once and kept nowhere:\n\n  %s\n\n"
+	    "an entry for \"clients\" in the config; then: grayctl reload\n\n  %s\n",
+	    answer_text(answer, "client"), answer_text(answer, "key"), entry != NULL ? entry : "");
+	cJSON_free(entry);
+}
+
+static void
 show_failure(const struct screen *screen, const struct args *args, const cJSON *answer)
 {
 	char usage[USAGE_LINE_BYTES];

@@ -7,6 +7,9 @@
 
 #include "worker/conn.h"
 
+/* Makes the index of the config's clients. -1: out of memory. */
+int auth_open(struct worker *w) MUST_CHECK;
+void auth_close(struct worker *w);
 /* False: there are clients in the config and the request carries the key of none of them. True with
  * *client NULL: the config has no clients, everybody may call. */
 bool auth_check(struct conn *c, const struct http_head *head, const uint8_t *bytes,

@@ -71,7 +71,9 @@ struct worker {
 	unsigned n_spare_requests;
 
 	uint64_t random[4];	  /* state of worker_random() */
-	struct hash_key auth_key; /* of this process; remembers a connection's client key */
+	struct hash_key auth_key; /* of this process; see auth.c */
+	uint16_t *clients;	  /* by the hashes of their keys: number in the config + 1, or 0 */
+	size_t clients_mask;
 	time_t date_s;
 	char date[40];			/* "Mon, 23 Nov 2026 13:11:09 GMT", of date_s */
 	struct buf text;		/* error bodies and unescaped keys are built here */

@@ -35,4 +35,5 @@ enum step_result step_answer(struct request *r);
 enum step_result step_refuse_as(struct request *r, const struct reply_error *e);
 enum step_result step_refuse(
     struct request *r, unsigned status, const char *code, const char *message);
-enum step_result step_refuse_model(struct request *r);
+enum step_result step_refuse_model(struct request *r); /* there is none of this name */
+enum step_result step_deny_model(struct request *r);   /* there is, but not for this client */

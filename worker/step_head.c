@@ -133,8 +133,21 @@ step_refuse_model(struct request *r)
 		.status = 404,
 		.code = "model_not_found",
 		.param = "model",
-		.message =
-		    "there is no such model here, or this key may not use it; see /v1/models",
+		.message = "there is no such model here; see /v1/models",
+		.retry_after_ms = -1,
+	};
+
+	return step_refuse_as(r, &e);
+}
+
+enum step_result
+step_deny_model(struct request *r)
+{
+	struct reply_error e = {
+		.status = 403,
+		.code = "model_not_allowed",
+		.param = "model",
+		.message = "this key may not use this model; /v1/models lists those that it may",
 		.retry_after_ms = -1,
 	};
 

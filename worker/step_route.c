@@ -27,9 +27,7 @@ find_release(struct request *r)
 		n = (size_t)len;
 	}
 	found = config_find_release(r->worker->config, text, n);
-	if (found == NULL || !auth_may_use(r->client, found))
-		return NULL;
-	return &r->worker->releases[found->index];
+	return found == NULL ? NULL : &r->worker->releases[found->index];
 }
 
 enum step_result
@@ -48,6 +46,10 @@ step_chat(struct request *r)
 	r->release = find_release(r);
 	if (r->release == NULL)
 		return step_refuse_model(r);
+	if (!auth_may_use(r->client, r->release->config)) {
+		r->release = NULL;
+		return step_deny_model(r);
+	}
 	if (upstream_ops(r->release->upstreams[ARM_STABLE])->path(r->endpoint->api) == NULL) {
 		e.code = "unsupported_api";
 		e.message = "the models of this release cannot be asked by this path";

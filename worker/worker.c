@@ -17,6 +17,7 @@
 #include "common/log.h"
 #include "common/modelid.h"
 #include "common/slot.h"
+#include "worker/auth.h"
 #include "worker/conn.h"
 #include "worker/listener.h"
 #include "worker/message.h"
@@ -336,8 +337,9 @@ set_up(struct worker *w, const struct worker_seed *seed, struct err *e)
 	TAILQ_INIT(&w->dirty);
 	SLIST_INIT(&w->dead);
 	randombytes_buf(w->random, sizeof(w->random));
-	randombytes_buf(&w->auth_key, sizeof(w->auth_key));
 	policy_reader_init(&w->policy, seed->policy);
+	if (auth_open(w) < 0)
+		return err_set(e, "out of memory");
 	if (set_up_loop(w, e) < 0 || upstream_open_all(w, e) < 0)
 		return -1;
 	for (unsigned i = 0; i < w->config->n_releases; i++)
@@ -360,6 +362,7 @@ tear_down(struct worker *w)
 	conn_turn_end(w);
 	request_free_spares(w);
 	upstream_close_all(w);
+	auth_close(w);
 	buf_free(&w->text);
 	log_flush();
 	event_base_free(w->base);

@@ -318,8 +318,12 @@ test("a client sees and uses only its releases", async (t) => {
 	};
 
 	const refused = await post(grayd.url, {}, { headers });
-	assert.equal(refused.status, 404);
-	assert.equal(refused.json.error.code, "model_not_found");
+	assert.equal(refused.status, 403);
+	assert.deepEqual([refused.json.error.code, refused.json.error.type], ["model_not_allowed", "permission_error"]);
+	const asked = await post(grayd.url, {}, { headers, path: "/v1/messages" });
+	assert.deepEqual([asked.status, asked.json.type, asked.json.error.type], [403, "error", "permission_error"]);
+	const unknown = await post(grayd.url, { model: "nothing" }, { headers });
+	assert.deepEqual([unknown.status, unknown.json.error.code], [404, "model_not_found"]);
 	assert.equal((await post(grayd.url, { model: "other" }, { headers })).status, 200);
 	const list = JSON.parse((await get("/v1/models")).body);
 	assert.deepEqual(list.data.map(({ id }) => id), ["other"]);

@@ -57,6 +57,7 @@ static const struct {
 	{ "freeze chat --until 2026-11-24T08:00:00Z", VERB_FREEZE, NULL },
 	{ "freeze -u +1h30m", VERB_FREEZE, NULL },
 	{ "route chat anna bob -t 1 carl", VERB_ROUTE, NULL },
+	{ "key new team-a", VERB_KEY, NULL },
 	{ "completion", VERB_COMPLETION, NULL },
 	{ "--help", VERB_HELP, NULL },
 	{ "-h", VERB_HELP, NULL },
@@ -99,6 +100,10 @@ static const struct {
 	{ "freeze --until +2w", VERB_FREEZE, "is no time" },
 	{ "route chat", VERB_ROUTE, "key is missing" },
 	{ "workers x", VERB_WORKERS, "one word too many" },
+	{ "key", VERB_KEY, "action is missing" },
+	{ "key new", VERB_KEY, "client is missing" },
+	{ "key old team-a", VERB_KEY, "expected \"new\", found \"old\"" },
+	{ "key new team'a", VERB_KEY, "client: expected 1 to 127 visible ASCII characters" },
 	{ "help bogus", VERB_HELP, "unknown verb" },
 	{ "-s", VERB_NONE, "its value is missing" },
 };
