@@ -41,7 +41,7 @@ check_provider(struct reader *r, const struct config *c, const cJSON *root, unsi
 	const struct config_provider *p = &c->providers[i];
 	char what[64];
 
-	if (p->kind == PROVIDER_OPENAI)
+	if (p->kind != PROVIDER_GEMINI)
 		return 0;
 	snprintf(what, sizeof(what), "\"%s\"", provider_kind_names[p->kind]);
 	return refuse(r, root, (struct spot){ "providers", p->name, i, NULL, "kind" }, what);

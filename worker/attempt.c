@@ -133,8 +133,10 @@ static const struct {
 	{ "retry-after", take_retry_after, true },
 	{ "retry-after-ms", take_retry_after_ms, true },
 	{ "x-request-id", take_request_id, false },
+	{ "request-id", take_request_id, false },
 	{ "x-should-retry", take_retry_hint, false },
 	{ "x-ratelimit-", NULL, true },
+	{ "anthropic-ratelimit-", NULL, true },
 };
 
 static bool
@@ -346,7 +348,10 @@ start_call(struct attempt *a)
 		.request_id = r->id,
 		.traceparent = r->traceparent[0] != '\0' ? r->traceparent : NULL,
 	};
+	struct client_lines lines = { r->anthropic_version, r->anthropic_beta };
 
+	if (ops->lines != NULL)
+		order.n_lines = ops->lines(&lines, order.lines);
 	if (ops->encode(r->endpoint->api, a->model->name, &r->chat, &r->body) < 0)
 		return false;
 	order.body = body_bytes(&r->body);

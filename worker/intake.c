@@ -3,6 +3,7 @@
 #include "worker/intake.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "worker/request.h"
@@ -132,12 +133,42 @@ intake_pin(struct request *r)
 	return r->pin != ROUTE_PIN_NONE;
 }
 
+/* The values of all headers of this id as one line, "NAME: a,b". Free it; NULL and 0: none is
+ * there. -1: out of memory. */
+static int
+take_line(const struct request *r, enum http_header_id id, const char *name, char **line)
+{
+	struct buf b = { 0 };
+	int failed = 0;
+
+	if (http_head_find(r->head, id) == NULL)
+		return 0;
+	for (unsigned i = 0; i < r->head->n_headers && failed == 0; i++) {
+		const struct http_header *h = &r->head->headers[i];
+
+		if (h->id != id || h->value.len == 0)
+			continue;
+		failed = buf_adds(&b, buf_len(&b) == 0 ? name : ",");
+		if (failed == 0)
+			failed = buf_add(&b, r->head_bytes + h->value.off, h->value.len);
+	}
+	if (failed == 0 && buf_len(&b) > 0)
+		*line = strndup((const char *)buf_bytes(&b), buf_len(&b));
+	failed |= buf_len(&b) > 0 && *line == NULL ? -1 : 0;
+	buf_free(&b);
+	return failed;
+}
+
 int
 intake_headers(struct request *r)
 {
 	const struct worker *w = r->worker;
 
 	take_traceparent(r);
+	if (take_line(r, HTTP_H_ANTHROPIC_VERSION, "anthropic-version: ", &r->anthropic_version) <
+		0 ||
+	    take_line(r, HTTP_H_ANTHROPIC_BETA, "anthropic-beta: ", &r->anthropic_beta) < 0)
+		return -1;
 	for (unsigned i = 0; i < w->n_header_names; i++) {
 		const char *name = w->header_names[i];
 		const struct http_header *h =

@@ -26,7 +26,8 @@ bool intake_name(const struct endpoint *e, const struct http_head *head, const u
 /* Gives the request its id: the client's if it is safe in logs, headers and shells, else a new one.
  */
 void intake_id(struct request *r);
-/* Fills traceparent and header keys of a request from its head. -1: out of memory. */
+/* Fills traceparent, Anthropic's lines and header keys of a request from its head. -1: out of
+ * memory. */
 int intake_headers(struct request *r) MUST_CHECK;
 /* Fills the arm that x-gray-arm asks for, if there is one; false: it names no arm. */
 bool intake_pin(struct request *r);

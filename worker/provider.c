@@ -7,9 +7,11 @@
 
 #include <assert.h>
 #include <stddef.h>
+#include <string.h>
 
 static const struct provider_ops *const kinds[PROVIDER_KIND_COUNT] = {
 	[PROVIDER_OPENAI] = &provider_openai,
+	[PROVIDER_ANTHROPIC] = &provider_anthropic,
 };
 
 const struct provider_ops *
@@ -17,4 +19,14 @@ provider_ops(enum provider_kind kind)
 {
 	assert((unsigned)kind < PROVIDER_KIND_COUNT);
 	return kinds[kind];
+}
+
+int
+provider_add_line(struct buf *out, const char *name_and_colon, const char *value)
+{
+	if (value[0] == '\0')
+		return 0;
+	if (buf_adds(out, name_and_colon) != 0)
+		return -1;
+	return buf_add(out, value, strlen(value) + 1);
 }

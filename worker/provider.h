@@ -45,6 +45,14 @@ enum event_mark {
 	EVENT_KEEPALIVE = 32, /* a comment or a ping: proves only that the connection lives */
 };
 
+#define PROVIDER_USER_AGENT "grayd/" GRAYD_VERSION
+#define PROVIDER_LINES_MAX  2
+
+/* Lines of a client's head that a kind may want to see, whole: "name: value"; NULL: none. */
+struct client_lines {
+	const char *anthropic_version, *anthropic_beta;
+};
+
 struct provider_ops {
 	const char *name;
 	/* Path after base_url; NULL: this kind does not serve the API. */
@@ -52,6 +60,9 @@ struct provider_ops {
 	/* Adds the head's fixed lines ("name: value", each NUL-terminated, one after the other),
 	 * the provider's key among them. The caller wipes `out` after use. */
 	int (*headers)(const struct config_provider *p, struct buf *out) MUST_CHECK;
+	/* The head's lines that differ from request to request; they are the client's or constant.
+	 * Returns how many. NULL: this kind has none. */
+	unsigned (*lines)(const struct client_lines *from, const char *out[PROVIDER_LINES_MAX]);
 	/* Makes the client's body this provider's: model name, wish for usage in a stream. */
 	int (*encode)(enum api api, const char *model, struct chat *c, struct body *b) MUST_CHECK;
 	/* Reads a whole 2xx answer. False: not complete JSON of the expected kind. */
@@ -64,6 +75,8 @@ struct provider_ops {
 	void (*read_error)(const uint8_t *bytes, size_t n, struct facts *f);
 };
 
-extern const struct provider_ops provider_openai;
+extern const struct provider_ops provider_openai, provider_anthropic;
 /* NULL: a kind that this version does not speak. */
 const struct provider_ops *provider_ops(enum provider_kind kind);
+/* For `headers`: adds a line and its NUL; nothing when the value is empty. */
+int provider_add_line(struct buf *out, const char *name_and_colon, const char *value) MUST_CHECK;

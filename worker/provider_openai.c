@@ -9,8 +9,6 @@
 #include "worker/errorbody.h"
 #include "worker/openai.h"
 
-#define USER_AGENT "grayd/" GRAYD_VERSION
-
 /* ---- request --------------------------------------------------------------------------------- */
 
 static const char *
@@ -27,15 +25,6 @@ request_path(enum api api)
 	return paths[api];
 }
 
-/* Adds a line and its NUL; nothing when the value is empty. */
-static int
-add_line(struct buf *out, const char *name_and_colon, const char *value)
-{
-	if (value[0] == '\0')
-		return 0;
-	return buf_adds(out, name_and_colon) != 0 ? -1 : buf_add(out, value, strlen(value) + 1);
-}
-
 static int
 request_headers(const struct config_provider *p, struct buf *out)
 {
@@ -44,12 +33,12 @@ request_headers(const struct config_provider *p, struct buf *out)
 	/* Room for all at once: growing later would leave a copy of the key in freed memory. */
 	if (buf_reserve(out, 512 + strlen(key) + strlen(p->organization) + strlen(p->project)) != 0)
 		return -1;
-	if (add_line(out, "Content-Type: ", "application/json") != 0 ||
-	    add_line(out, "User-Agent: ", USER_AGENT) != 0 ||
-	    add_line(out, "Authorization: Bearer ", key) != 0 ||
-	    add_line(out, "OpenAI-Organization: ", p->organization) != 0)
+	if (provider_add_line(out, "Content-Type: ", "application/json") != 0 ||
+	    provider_add_line(out, "User-Agent: ", PROVIDER_USER_AGENT) != 0 ||
+	    provider_add_line(out, "Authorization: Bearer ", key) != 0 ||
+	    provider_add_line(out, "OpenAI-Organization: ", p->organization) != 0)
 		return -1;
-	return add_line(out, "OpenAI-Project: ", p->project);
+	return provider_add_line(out, "OpenAI-Project: ", p->project);
 }
 
 static int

@@ -81,6 +81,8 @@ begin_head(struct head_out *h, struct request *r, unsigned status)
 	add_common(h, r->conn);
 	if (r->id[0] != '\0')
 		head_line(h, "x-request-id", r->id);
+	if (r->endpoint != NULL && r->endpoint->api == API_MESSAGES)
+		head_line(h, "request-id", r->id); /* where Anthropic's clients look for it */
 	if (r->release != NULL)
 		add_gray(h, r);
 }

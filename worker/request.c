@@ -97,6 +97,8 @@ request_free(struct request *r)
 
 	body_free(&r->body);
 	buf_free(&r->header_keys);
+	free(r->anthropic_version);
+	free(r->anthropic_beta);
 	attempt_release(&r->attempt);
 	free(r->failures);
 	deadline_set(&r->timer, 0);

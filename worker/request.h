@@ -37,9 +37,10 @@ struct request {
 	const uint8_t *head_bytes;
 	const struct config_client *client;
 	char id[REQUEST_ID_BYTES];
-	char traceparent[64];	     /* empty: none */
-	char local_name[NAME_BYTES]; /* of GET /v1/models/NAME; empty: the list */
-	struct buf header_keys;	     /* values of the headers that sticky keys come from */
+	char traceparent[64];			  /* empty: none */
+	char *anthropic_version, *anthropic_beta; /* whole lines of the client's head; or NULL */
+	char local_name[NAME_BYTES];		  /* of GET /v1/models/NAME; empty: the list */
+	struct buf header_keys; /* values of the headers that sticky keys come from */
 	struct jspan header_key[CHAT_KEYS_MAX]; /* into header_keys, as worker.header_names */
 
 	struct body body;

@@ -26,8 +26,8 @@ struct upstream;
 struct live_release {
 	const struct config_release *config;
 	const struct policy_release *policy; /* points into worker.policy.current; never NULL */
-	struct policy_release translated;      /* what that is under a policy for other models */
-	uint64_t models[ARM_COUNT];	       /* of its own config */
+	struct policy_release translated;    /* what that is under a policy for other models */
+	uint64_t models[ARM_COUNT];	     /* of its own config */
 	struct slot_release *tally;
 	uint64_t window_revision;
 	struct hash_key key; /* for the buckets of sticky keys */

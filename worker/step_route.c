@@ -5,6 +5,8 @@
  */
 #include "worker/step.h"
 
+#include <stdio.h>
+
 #include "common/clock.h"
 #include "worker/auth.h"
 #include "worker/tally.h"
@@ -30,6 +32,28 @@ find_release(struct request *r)
 	return found == NULL ? NULL : &r->worker->releases[found->index];
 }
 
+/* Whether an arm can be asked by the path that the client has called. */
+static bool
+can_serve(const struct request *r, enum arm arm)
+{
+	return upstream_ops(r->release->upstreams[arm])->path(r->endpoint->api) != NULL;
+}
+
+static enum step_result
+refuse_api(struct request *r, enum arm arm)
+{
+	const struct config_model *model = r->release->config->arms[arm];
+	const char *kind = provider_kind_names[model->provider->kind];
+	char text[400];
+
+	snprintf(text, sizeof(text),
+	    "the %s model %s of this release cannot be asked by %s: its provider speaks the API of "
+	    "kind \"%s\"",
+	    arm_names[arm], model->name, r->endpoint->path, kind);
+	r->release = NULL; /* no arm has been chosen, so the answer names none */
+	return step_refuse(r, 400, "unsupported_api", text);
+}
+
 enum step_result
 step_chat(struct request *r)
 {
@@ -50,13 +74,7 @@ step_chat(struct request *r)
 		r->release = NULL;
 		return step_deny_model(r);
 	}
-	if (upstream_ops(r->release->upstreams[ARM_STABLE])->path(r->endpoint->api) == NULL) {
-		e.code = "unsupported_api";
-		e.message = "the models of this release cannot be asked by this path";
-		r->release = NULL;
-		return step_refuse_as(r, &e);
-	}
-	return STEP_NEXT;
+	return can_serve(r, ARM_STABLE) ? STEP_NEXT : refuse_api(r, ARM_STABLE);
 }
 
 static uint64_t
@@ -107,6 +125,8 @@ is_stable_only(const struct request *r)
 	const struct config_model *stable = config->arms[ARM_STABLE];
 	const struct config_model *candidate = config->arms[ARM_CANDIDATE];
 
+	if (candidate != NULL && !can_serve(r, ARM_CANDIDATE))
+		return true;
 	if (r->endpoint->api == API_EMBEDDINGS)
 		return config->embeddings == EMBEDDINGS_STABLE;
 	return r->endpoint->api == API_RESPONSES && r->chat.bound && candidate != NULL &&
@@ -126,6 +146,10 @@ step_route(struct request *r)
 		.random = worker_random(r->worker),
 	};
 
+	/* Stable's answer would not be what a test of the candidate asks for. */
+	if (in.has_candidate && in.may_pin && in.pin == ROUTE_PIN_CANDIDATE &&
+	    !can_serve(r, ARM_CANDIDATE))
+		return refuse_api(r, ARM_CANDIDATE);
 	worker_look_at_policy(r->worker);
 	policy = release->policy;
 	in.share_bp = policy->share_bp;

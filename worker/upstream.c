@@ -32,6 +32,7 @@ struct call {
 	bool url_set, connected, resent, aborted, bad_head, has_length;
 	uint8_t informational;
 	struct curl_slist id_line, trace_line, expect_line; /* before the provider's own lines */
+	struct curl_slist more_lines[PROVIDER_LINES_MAX];
 	char id_text[REQUEST_ID_BYTES + 16], trace_text[80];
 	struct call *next_spare;
 };
@@ -421,6 +422,10 @@ head_lines(struct call *c)
 	const struct call_order *o = &c->order;
 	struct curl_slist *head = c->upstream->head;
 
+	for (unsigned i = 0; i < o->n_lines; i++) {
+		c->more_lines[i] = (struct curl_slist){ (char *)(uintptr_t)o->lines[i], head };
+		head = &c->more_lines[i];
+	}
 	if (o->traceparent != NULL) {
 		snprintf(c->trace_text, sizeof(c->trace_text), "traceparent: %s", o->traceparent);
 		c->trace_line = (struct curl_slist){ c->trace_text, head };

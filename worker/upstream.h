@@ -45,7 +45,9 @@ struct call_order {
 	const void *body; /* must stay where it is until the call is gone */
 	size_t body_len;
 	const char *request_id;
-	const char *traceparent; /* NULL: none */
+	const char *traceparent;	       /* NULL: none */
+	const char *lines[PROVIDER_LINES_MAX]; /* more of the head; they must stay like the body */
+	unsigned n_lines;
 };
 
 /* Prepares the pools of all providers: URLs, heads with keys, TLS. */

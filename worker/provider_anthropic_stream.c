@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Events of Anthropic's streams, from "message_start" to "message_stop". Used by the workers for
+ * every token that passes: one pass over an event, no allocation. Pure.
+ */
+#include <string.h>
+
+#include "worker/anthropic.h"
+#include "worker/errorbody.h"
+
+/* Members of an event, whatever its type. */
+struct event {
+	struct jspan type;
+};
+
+static bool
+read_type(struct reader *r, enum jtok first)
+{
+	struct event *event = r->into;
+
+	if (first == JTOK_STRING)
+		event->type = r->scan.span;
+	return reader_skip(r, first);
+}
+
+static bool
+read_message(struct reader *r, enum jtok first)
+{
+	return reader_object(r, first, anthropic_message_fields);
+}
+
+static bool
+read_delta(struct reader *r, enum jtok first)
+{
+	return reader_object(r, first, anthropic_delta_fields);
+}
+
+static const struct reader_field event_fields[] = {
+	READER_FIELD("type", read_type),
+	READER_FIELD("delta", read_delta),
+	READER_FIELD("content_block", anthropic_block),
+	READER_FIELD("message", read_message),
+	READER_FIELD("usage", anthropic_usage),
+	READER_FIELD("error", anthropic_error),
+	READER_END,
+};
+
+static bool
+is_type(const uint8_t *type, size_t n, const char *name)
+{
+	return n == strlen(name) && memcmp(type, name, n) == 0;
+}
+
+static unsigned
+failed(const uint8_t *text, size_t n, struct facts *f)
+{
+	f->failed = true;
+	errorbody_read(text, n, f);
+	return EVENT_ERROR;
+}
+
+static unsigned
+read_typed(const struct sse_event *ev, const uint8_t *data, size_t n, struct facts *f)
+{
+	struct event event = { .type.len = 0 };
+	struct reader r = { .facts = f, .into = &event };
+	const uint8_t *type = ev->type;
+	size_t type_len = ev->type_len;
+
+	if (!reader_run(&r, data, n, event_fields))
+		return EVENT_GARBAGE;
+	if (event.type.len > 0) {
+		type = data + event.type.off;
+		type_len = event.type.len;
+	}
+	if ((r.seen & ANTHROPIC_ERROR) || is_type(type, type_len, "error"))
+		return failed(data, n, f);
+	if (is_type(type, type_len, "ping"))
+		return EVENT_KEEPALIVE;
+	if (is_type(type, type_len, "message_stop")) {
+		f->ended = true;
+		return EVENT_END;
+	}
+	return r.seen & (ANTHROPIC_CONTENT | ANTHROPIC_FINISH) ? EVENT_COMMIT : 0;
+}
+
+unsigned
+anthropic_read_event(enum api api, const struct sse_event *ev, uint8_t *scratch, struct facts *f)
+{
+	const uint8_t *data = ev->data;
+	size_t n = ev->data_len;
+
+	(void)api;
+	if (ev->more_data) {
+		n = sse_join(ev, scratch);
+		data = scratch;
+	}
+	if (is_type(ev->type, ev->type_len, "error"))
+		return failed(data, n, f);
+	return n == 0 ? EVENT_KEEPALIVE : read_typed(ev, data, n, f);
+}
