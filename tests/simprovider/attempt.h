@@ -70,6 +70,8 @@ void attempt_enter_partial(struct conn *conn, const uint8_t *bytes, size_t n);
 extern const struct job attempt_job;
 
 /* Between the files of the attempt. */
+/* Decides what the answer is made of, once behaviour and fault, or the problem, are known. */
+void attempt_plan(struct attempt *a, const struct ask *ask);
 /* The fault of this attempt is of that kind. */
 static inline bool
 attempt_has(const struct attempt *a, enum fault_id id)
