@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/alike.h"
 #include "common/config_fields.h"
 #include "common/printable.h"
 
@@ -100,30 +101,6 @@ reader_no_memory(struct reader *r)
 	return err_set(r->e, "%s: out of memory", r->file);
 }
 
-/* Edits (insert, drop, replace a byte) that make one word the other; words are cut at 63 bytes. */
-static unsigned
-edit_distance(const char *a, const char *b)
-{
-	unsigned row[64];
-	size_t n = strnlen(b, 63);
-
-	for (unsigned j = 0; j <= n; j++)
-		row[j] = j;
-	for (unsigned i = 1; i < 64 && a[i - 1] != '\0'; i++) {
-		unsigned diagonal = row[0];
-
-		row[0] = i;
-		for (unsigned j = 1; j <= n; j++) {
-			unsigned replaced = diagonal + (a[i - 1] != b[j - 1]);
-			unsigned other = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-
-			diagonal = row[j];
-			row[j] = replaced < other ? replaced : other;
-		}
-	}
-	return row[n];
-}
-
 struct nearest
 nearest_begin(const char *typed)
 {
@@ -136,7 +113,7 @@ nearest_begin(const char *typed)
 void
 nearest_try(struct nearest *n, const char *known)
 {
-	unsigned distance = edit_distance(n->typed, known);
+	unsigned distance = alike_distance(n->typed, known);
 
 	if (distance < n->distance && distance < strlen(known)) {
 		n->best = known;

@@ -6,13 +6,13 @@
 #include <sys/socket.h>
 
 ssize_t
-message_receive(int fd, char *message, int *passed)
+message_receive_long(int fd, void *message, size_t cap, int *passed)
 {
 	union {
 		struct cmsghdr header;
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} control;
-	struct iovec iov = { message, 1 };
+	struct iovec iov = { message, cap };
 	struct msghdr msg = { .msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = &control,
@@ -24,4 +24,10 @@ message_receive(int fd, char *message, int *passed)
 	if (c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
 		memcpy(passed, CMSG_DATA(c), sizeof(int));
 	return n;
+}
+
+ssize_t
+message_receive(int fd, char *message, int *passed)
+{
+	return message_receive_long(fd, message, 1, passed);
 }

@@ -16,12 +16,11 @@
 #include <strings.h>
 
 #include "common/clock.h"
+#include "worker/fences.h"
 #include "worker/upstream_sock.h"
 
 #define CALLS_SPARE_MAX	  256
-#define IDLE_CONNECTION_S 30L
 #define INFORMATIONAL_MAX 8
-#define DNS_CACHE_S	  60L
 
 struct call {
 	CURL *easy;
@@ -183,38 +182,6 @@ on_timer(void *arg)
 /* ---- preparing ------------------------------------------------------------------------------- */
 
 static bool
-set_fences(CURL *easy)
-{
-	return curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) ==
-		   CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_NOPROXY, "*") == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, IDLE_CONNECTION_S) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, DNS_CACHE_S) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_POST, 1L) == CURLE_OK;
-}
-
-static bool
-set_provider(CURL *easy, const struct config_provider *p)
-{
-	bool https_only = strncmp(p->base_url, "https:", 6) == 0;
-
-	if (https_only && curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https") != CURLE_OK)
-		return false;
-	if (p->proxy[0] != '\0' && curl_easy_setopt(easy, CURLOPT_NOPROXY, "") != CURLE_OK)
-		return false;
-	if (p->ca_file[0] != '\0' && curl_easy_setopt(easy, CURLOPT_CAINFO, p->ca_file) != CURLE_OK)
-		return false;
-	return curl_easy_setopt(easy, CURLOPT_PROXY, p->proxy) == CURLE_OK;
-}
-
-static bool
 set_callbacks(struct call *c)
 {
 	CURL *easy = c->easy;
@@ -250,8 +217,8 @@ call_new(struct upstream *u)
 		return NULL;
 	c->upstream = u;
 	c->easy = curl_easy_init();
-	if (c->easy == NULL || !set_fences(c->easy) || !set_provider(c->easy, u->provider) ||
-	    !set_callbacks(c)) {
+	if (c->easy == NULL || !fences_set(c->easy, u->provider) ||
+	    curl_easy_setopt(c->easy, CURLOPT_POST, 1L) != CURLE_OK || !set_callbacks(c)) {
 		call_free(c);
 		return NULL;
 	}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The only door between daemon and worker: a worker is worker_main(seed) in a forked child, the
- * admin process admin_main(seed). All else they share is shared memory (common/shm.h) and one
- * socket pair.
+ * admin process admin_main(seed), the prober prober_main(seed). All else they share is shared
+ * memory (common/shm.h) and one socket pair.
  */
 #pragma once
 
@@ -58,3 +58,13 @@ struct admin_seed {
 
 /* The same for the admin process. */
 int admin_main(const struct admin_seed *seed);
+
+/* What the prober is born with: it asks the providers for their models when the master tells it to
+ * (common/probe.h), and touches no request. */
+struct prober_seed {
+	const struct config *config;
+	int master_fd;
+};
+
+/* The same for the prober; it leaves at once when told to. */
+int prober_main(const struct prober_seed *seed);
