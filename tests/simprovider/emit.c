@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The body of an answer on its way into the connection: framing, digest, and the cut at a byte of
- * it. All bytes of all bodies pass through emit_body().
+ * it. All bytes of all bodies pass through emit_chunk().
  */
 #include "tests/simprovider/conn.h"
 
@@ -43,10 +43,25 @@ chunk_head(struct text *out, size_t n)
 	text_add(out, line + at, sizeof(line) - at);
 }
 
+/* The first `n` bytes of a chunk of HTTP that says it has `claimed`. */
+static void
+emit_chunk(struct attempt *a, const void *bytes, size_t n, size_t claimed)
+{
+	struct text *out = &a->conn->out;
+
+	if (a->framing == FRAMING_CHUNKED && claimed > 0)
+		chunk_head(out, claimed);
+	text_add(out, bytes, n);
+	if (a->framing == FRAMING_CHUNKED && n == claimed && n > 0)
+		text_lit(out, "\r\n");
+	if (a->conn->sim->ledger.keeps)
+		crypto_hash_sha256_update(&a->sha256, bytes, n);
+	a->body_bytes += n;
+}
+
 size_t
 emit_body(struct attempt *a, const void *bytes, size_t n)
 {
-	struct text *out = &a->conn->out;
 	uint64_t limit = cut_at(a, n);
 	size_t taken = n;
 
@@ -57,16 +72,7 @@ emit_body(struct attempt *a, const void *bytes, size_t n)
 		a->cut = true;
 	}
 	/* An answer that goes on later says the truth about this chunk; else it breaks inside. */
-	size_t claimed = a->cut && a->fault->for_ms > 0 ? taken : n;
-
-	if (a->framing == FRAMING_CHUNKED && claimed > 0)
-		chunk_head(out, claimed);
-	text_add(out, bytes, taken);
-	if (a->framing == FRAMING_CHUNKED && taken == claimed && taken > 0)
-		text_lit(out, "\r\n");
-	if (a->conn->sim->ledger.keeps)
-		crypto_hash_sha256_update(&a->sha256, bytes, taken);
-	a->body_bytes += taken;
+	emit_chunk(a, bytes, taken, a->cut && a->fault->for_ms > 0 ? taken : n);
 	return taken;
 }
 
@@ -123,5 +129,6 @@ emit_comment(struct attempt *a)
 {
 	const char *comment = a->stream ? a->conn->sim->options->kind->heartbeat : "\n";
 
-	emit_body(a, comment, strlen(comment));
+	/* A fault at a byte of the body means the answer, not what is sent while it waits. */
+	emit_chunk(a, comment, strlen(comment), strlen(comment));
 }
