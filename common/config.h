@@ -22,7 +22,6 @@
 #define OPERATORS_MAX	 64
 #define PROVIDERS_MAX	 256
 #define MODELS_MAX	 1024
-#define CLIENTS_MAX	 4096
 #define CONFIG_BYTES_MAX (1u << 20) /* of the file */
 
 enum provider_kind { PROVIDER_OPENAI, PROVIDER_ANTHROPIC, PROVIDER_GEMINI, PROVIDER_KIND_COUNT };

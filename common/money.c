@@ -56,13 +56,27 @@ money_times(struct money m, uint64_t n)
 	return (struct money){ (uint64_t)usd, (uint64_t)(pico % PICOUSD_PER_USD) };
 }
 
-void
-money_add(uint64_t *usd, uint64_t *picousd, struct money cost)
+struct money
+money_difference(struct money a, struct money b)
 {
-	struct money sum = money_sum(money_make(*usd, *picousd), cost);
+	unsigned __int128 from = to_wide(a), less = to_wide(b);
 
-	*usd = sum.usd;
-	*picousd = sum.picousd;
+	return from_wide(from > less ? from - less : 0);
+}
+
+uint64_t
+money_units(struct money m, uint64_t *rest_picousd)
+{
+	unsigned __int128 units = to_wide(m) / MONEY_UNIT_PICOUSD;
+
+	*rest_picousd = m.picousd % MONEY_UNIT_PICOUSD;
+	return units > UINT64_MAX ? UINT64_MAX : (uint64_t)units;
+}
+
+struct money
+money_from_units(uint64_t units, uint64_t rest_picousd)
+{
+	return from_wide((unsigned __int128)units * MONEY_UNIT_PICOUSD + rest_picousd);
 }
 
 char *

@@ -26,8 +26,18 @@ struct money money_make(uint64_t usd, uint64_t picousd);
 struct money money_cost(uint64_t tokens, uint64_t price_picousd);
 struct money money_sum(struct money a, struct money b);
 struct money money_times(struct money m, uint64_t n);
-/* Adds to a pair of counters, carrying whole dollars over. */
-void money_add(uint64_t *usd, uint64_t *picousd, struct money cost);
+/* a - b, and nothing where b is more. */
+struct money money_difference(struct money a, struct money b);
+
+/* In shared memory a sum of money is two counters that only grow: whole units of 1e-7 USD, and what
+ * each amount had beside them. Nothing is ever carried from one to the other, so that a reader, or
+ * a kill, between the two is off by less than a unit and no sum ever falls. Ten years at a million
+ * USD a day, in 10^12 amounts, keep both below 2^56, which is the most that a slot may hold. */
+#define MONEY_UNIT_PICOUSD UINT64_C(100000)
+/* The whole units of an amount; `rest_picousd` receives what is beside them. */
+uint64_t money_units(struct money m, uint64_t *rest_picousd);
+struct money money_from_units(uint64_t units, uint64_t rest_picousd);
+
 /* Decimal text with `decimals` (0 to 12) digits after the point, rounded half up; exact with 12.
  * Returns `out`. */
 char *money_format(char out[MONEY_CHARS], struct money m, unsigned decimals);

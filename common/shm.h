@@ -20,9 +20,10 @@
 #include "common/outcome.h"
 
 #define SHM_MAGIC  0x67726179u /* "gray" */
-#define SHM_LAYOUT 2u
+#define SHM_LAYOUT 3u
 
 #define RELEASES_MAX	 64
+#define CLIENTS_MAX	 4096
 #define SLOTS_MAX	 129 /* slot 0 is the master's; twice 64 workers, for two generations */
 #define WORKERS_MAX	 64
 #define NAME_BYTES	 128 /* names of releases and models, with the terminating NUL */
@@ -45,6 +46,13 @@ enum counter {
 #include "common/counters.def"
 #undef COUNTER
 	COUNTER_COUNT
+};
+
+enum client_counter {
+#define CLIENT_COUNTER(id, ...) CLIENT_COUNTER_##id,
+#include "common/client_counters.def"
+#undef CLIENT_COUNTER
+	CLIENT_COUNTER_COUNT
 };
 
 /* ---- policy ---------------------------------------------------------------------------------- */
@@ -153,12 +161,17 @@ struct slot_release {
 	    window_revision; /* revision of the release's share that `window` counts for */
 	/* What the worker did when it first saw the release rolled back by this revision. */
 	_Atomic uint64_t rolled_back_revision;
-	_Atomic uint64_t rescued;   /* requests taken from the candidate and sent to stable */
-	_Atomic uint64_t streaming; /* answers of the candidate that had begun */
+	_Atomic uint64_t rescued;	  /* requests taken from the candidate and sent to stable */
+	_Atomic uint64_t streaming;	  /* answers of the candidate that had begun */
 	_Atomic uint64_t candidate_at_us; /* clock_mono_us() of the last candidate attempt */
 	struct slot_arm arms[ARM_COUNT];
 	struct errring errors;
 } __attribute__((aligned(128)));
+
+struct slot_client {
+	char name[NAME_BYTES]; /* written by the worker before its first count */
+	_Atomic uint64_t counters[CLIENT_COUNTER_COUNT];
+};
 
 enum slot_state { SLOT_FREE, SLOT_STARTING, SLOT_READY, SLOT_DRAINING, SLOT_GONE };
 
@@ -180,12 +193,14 @@ struct slot {
 	_Atomic uint64_t log_dropped; /* log lines dropped since the log could not take them */
 	_Atomic uint64_t lost;	      /* slot 0 only: requests that died with their worker */
 	_Atomic uint64_t restarts;    /* slot 0 only: workers that were replaced */
-	_Atomic uint64_t folds;	      /* slot 0 only: odd while a dead worker's slot is added to it */
+	_Atomic uint64_t folds; /* slot 0 only: odd while a dead worker's slot is added to it */
 	_Atomic uint64_t journal_errors;  /* slot 0 only: failures to write the journal */
 	_Atomic uint64_t journal_failing; /* slot 0 only: 1 while it cannot be written */
 	_Atomic uint64_t stall_us;	  /* slot 0 only: longest delay of the master's clock */
 	_Atomic uint32_t n_releases;
 	struct slot_release releases[RELEASES_MAX];
+	_Atomic uint32_t n_clients;
+	struct slot_client clients[CLIENTS_MAX];
 } __attribute__((aligned(4096)));
 
 _Static_assert(sizeof(struct policy_release) == 200, "policy layout");

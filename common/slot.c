@@ -14,6 +14,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "common/slot_clients.h"
+
 #define SLOTS_BYTES ((size_t)SLOTS_MAX * sizeof(struct slot))
 #define SANE_LIMIT  (1ull << 56)
 
@@ -251,7 +253,7 @@ slot_sane(const struct slots *s, unsigned index)
 		    !release_sane(&slot->releases[i]))
 			return false;
 	}
-	return true;
+	return slot_clients_sane(s, slot);
 }
 
 /* ---- folding what a dead worker leaves ------------------------------------------------------- */
@@ -313,6 +315,7 @@ fold_slot(struct slots *s, const struct slot *from)
 		fold_window(kept, r);
 		errring_fold(&kept->errors, &r->errors);
 	}
+	slot_clients_fold(s, from);
 }
 
 /* Between these two a slot's figures stand in two places, or in none. */

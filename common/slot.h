@@ -25,6 +25,8 @@ int slots_create(struct slots *s, struct err *e) MUST_CHECK;
 void slots_destroy(struct slots *s);
 /* Names a release that slot 0 is to keep totals of. Once a name is known it stays. -1: full. */
 int slots_declare(struct slots *s, const char *release) MUST_CHECK;
+/* The same for a client. */
+int slots_declare_client(struct slots *s, const char *client) MUST_CHECK;
 
 /* Takes a free slot for a new worker: its number (>= 1), state SLOT_STARTING, all zero but for
  * generation and heartbeat; -1: none is free. */
@@ -47,6 +49,8 @@ uint64_t slots_read_begin(const struct slots *s);
 bool slots_read_whole(const struct slots *s, uint64_t begun) MUST_CHECK;
 /* For the slot's worker: the tallies of a release, by name; NULL: no room for another. */
 struct slot_release *slot_release_tally(struct slot *slot, const char *release);
+/* Likewise of a client. */
+struct slot_client *slot_client_tally(struct slot *slot, const char *client);
 /* For the slot's worker: starts counting the split anew, for this revision of the release. In this
  * order, so that a kill in between never counts old requests for the new share. */
 static inline void
@@ -72,6 +76,12 @@ struct release_totals {
 	struct arm_totals arms[ARM_COUNT];
 };
 
+/* One client over all workers that are and were. */
+struct client_totals {
+	char name[NAME_BYTES];
+	uint64_t counters[CLIENT_COUNTER_COUNT];
+};
+
 /* grayd as a whole. */
 struct overall_totals {
 	uint64_t started, finished, rejected, malformed, connections, log_dropped, bad_policy;
@@ -85,6 +95,10 @@ struct overall_totals {
 /* Sums a release by name. `revision`: the release's, for `window`. */
 void slots_sum_release(
     const struct slots *s, const char *release, uint64_t revision, struct release_totals *out);
+/* Sums all clients that slot 0 knows, in its order; `out` has room for CLIENTS_MAX. Returns how
+ * many.
+ */
+unsigned slots_sum_clients(const struct slots *s, struct client_totals *out);
 /* The newest ERRORS_KEPT errors of a release over all workers, oldest first. */
 void slots_errors(const struct slots *s, const char *release, struct error_list *out);
 /* Requests assigned to an arm of a release that are not finished. */
@@ -105,7 +119,8 @@ struct slot_activity {
 void slots_activity(const struct slots *s, const char *release, struct slot_activity *out);
 void slots_sum_overall(const struct slots *s, struct overall_totals *out);
 
-/* ---- sums of another master, at an upgrade; slot_totals.c ------------------------------------- */
+/* ---- sums of another master, at an upgrade; slot_totals.c -------------------------------------
+ */
 
 /* Around changes of slot 0 that a reader must see whole; see slots_read_whole(). */
 void slots_fold_begin(struct slots *s);
@@ -113,6 +128,8 @@ void slots_fold_end(struct slots *s);
 /* Adds to slot 0 what `now` has more than `before`. -1: no room for another release. */
 int slots_add_release(struct slots *s, const char *release, uint64_t window_revision,
     const struct release_totals *now, const struct release_totals *before) MUST_CHECK;
+int slots_add_client(struct slots *s, const struct client_totals *now,
+    const struct client_totals *before) MUST_CHECK;
 void slots_add_errors(
     struct slots *s, const char *release, const struct error_list *list, uint64_t after_us);
 void slots_add_overall(

@@ -71,6 +71,20 @@ slots_add_release(struct slots *s, const char *release, uint64_t window_revision
 	return 0;
 }
 
+int
+slots_add_client(
+    struct slots *s, const struct client_totals *now, const struct client_totals *before)
+{
+	struct slot_client *into = slot_client_tally(&s->all[0], now->name);
+
+	if (into == NULL)
+		return -1;
+	slots_fold_begin(s);
+	add_figures(into->counters, now->counters, before->counters, CLIENT_COUNTER_COUNT);
+	slots_fold_end(s);
+	return 0;
+}
+
 void
 slots_add_errors(
     struct slots *s, const char *release, const struct error_list *list, uint64_t after_us)

@@ -101,17 +101,46 @@ put_times(struct table *t, const struct arms *arms, const char *label, const cha
 }
 
 static void
-put_cost(struct table *t, const struct arms *arms)
+put_cost(struct table *t, const struct arms *arms, const char *label, const char *group)
 {
-	table_put(t, "cost, USD");
+	table_put(t, "%s", label);
 	for (unsigned i = 0; i < arms->n; i++) {
-		const cJSON *cost = cJSON_GetObjectItemCaseSensitive(arms->objects[i], "cost_usd");
+		const cJSON *arm = arms->objects[i];
+		const cJSON *cost =
+		    answer_get(group != NULL ? answer_get(arm, group) : arm, "cost_usd");
 
 		if (cJSON_IsNumber(cost))
 			table_put(t, "%.6f", cost->valuedouble);
 		else
 			table_put(t, "-");
 	}
+}
+
+/* Whether one of the arms has something in a group. */
+static bool
+any_in(const struct arms *arms, const char *group, const char *name)
+{
+	for (unsigned i = 0; i < arms->n; i++)
+		if (answer_number(answer_get(arms->objects[i], group), name) > 0)
+			return true;
+	return false;
+}
+
+static void
+put_bill(struct table *t, const struct arms *arms)
+{
+	put_counts(t, arms, "tokens, input", "tokens", "input");
+	put_counts(t, arms, "tokens, cached", "tokens", "cached");
+	if (any_in(arms, "tokens", "cache_write"))
+		put_counts(t, arms, "tokens, written to cache", "tokens", "cache_write");
+	put_counts(t, arms, "tokens, output", "tokens", "output");
+	put_cost(t, arms, "cost, USD", NULL);
+	if (!any_in(arms, "estimated", "attempts"))
+		return;
+	put_counts(t, arms, "estimated, attempts", "estimated", "attempts");
+	put_counts(t, arms, "  tokens, input", "estimated", "input");
+	put_counts(t, arms, "  tokens, output", "estimated", "output");
+	put_cost(t, arms, "  cost, USD", "estimated");
 }
 
 static void
@@ -138,10 +167,7 @@ print_release_stats(const struct screen *screen, const cJSON *release)
 	put_map(&t, &arms, "attempt_outcomes");
 	put_counts(&t, &arms, "sent", NULL, "sent");
 	put_counts(&t, &arms, "retries", NULL, "retries");
-	put_counts(&t, &arms, "tokens, input", "tokens", "input");
-	put_counts(&t, &arms, "tokens, cached", "tokens", "cached");
-	put_counts(&t, &arms, "tokens, output", "tokens", "output");
-	put_cost(&t, &arms);
+	put_bill(&t, &arms);
 	put_times(&t, &arms, "answer, ms: p50 / p95 / p99", "latency_ms");
 	put_times(&t, &arms, "first token, ms", "first_token_ms");
 	table_print(&t, screen->out, screen->colour, 0);

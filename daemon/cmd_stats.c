@@ -5,6 +5,8 @@
  */
 #include "daemon/cmd.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -41,19 +43,47 @@ put_quantiles(struct cmd *cmd, cJSON *in, const char *name, const struct histogr
 	cmd_put_number(cmd, object, "count", (double)histogram->count);
 }
 
+/* A number with all its decimals: digits, not a double. */
 static void
-put_money(struct cmd *cmd, cJSON *in, const struct config_model *model,
-    const uint64_t counters[COUNTER_COUNT])
+put_money(struct cmd *cmd, cJSON *in, const char *name, const struct config_model *model,
+    struct money cost)
 {
 	char digits[MONEY_CHARS];
 
-	if (!model->price.known) {
-		cmd_put_null(cmd, in, "cost_usd");
-		return;
-	}
-	money_format(
-	    digits, money_make(counters[COUNTER_COST_USD], counters[COUNTER_COST_PICOUSD]), 12);
-	cmd_put_digits(cmd, in, "cost_usd", digits);
+	if (model->price.known)
+		cmd_put_digits(cmd, in, name, money_format(digits, cost, PICOUSD_DECIMALS));
+	else
+		cmd_put_null(cmd, in, name);
+}
+
+static void
+put_count(struct cmd *cmd, cJSON *in, const char *name, uint64_t count)
+{
+	char digits[24];
+
+	snprintf(digits, sizeof(digits), "%" PRIu64, count);
+	cmd_put_digits(cmd, in, name, digits);
+}
+
+static void
+put_bill(struct cmd *cmd, cJSON *arm, const struct config_model *model,
+    const uint64_t counters[COUNTER_COUNT])
+{
+	cJSON *tokens = cmd_put_object(cmd, arm, "tokens"), *estimated;
+
+	put_count(cmd, tokens, "input", counters[COUNTER_TOKENS_INPUT]);
+	put_count(cmd, tokens, "cached", counters[COUNTER_TOKENS_CACHED]);
+	put_count(cmd, tokens, "cache_write", counters[COUNTER_TOKENS_CACHE_WRITE]);
+	put_count(cmd, tokens, "output", counters[COUNTER_TOKENS_OUTPUT]);
+	put_money(cmd, arm, "cost_usd", model,
+	    money_from_units(counters[COUNTER_COST_UNITS], counters[COUNTER_COST_PICOUSD]));
+	estimated = cmd_put_object(cmd, arm, "estimated");
+	put_count(cmd, estimated, "attempts", counters[COUNTER_ESTIMATED]);
+	put_count(cmd, estimated, "input", counters[COUNTER_ESTIMATED_INPUT]);
+	put_count(cmd, estimated, "output", counters[COUNTER_ESTIMATED_OUTPUT]);
+	put_money(cmd, estimated, "cost_usd", model,
+	    money_from_units(
+		counters[COUNTER_ESTIMATED_UNITS], counters[COUNTER_ESTIMATED_PICOUSD]));
 }
 
 /* The counters that stand in an arm under their own names; the others have their place below. */
@@ -65,7 +95,7 @@ static void
 put_arm(struct cmd *cmd, cJSON *arms, enum arm arm, const struct config_model *model,
     const struct arm_totals *totals)
 {
-	cJSON *object, *tokens;
+	cJSON *object;
 
 	if (model == NULL) {
 		cmd_put_null(cmd, arms, arm_names[arm]);
@@ -84,11 +114,7 @@ put_arm(struct cmd *cmd, cJSON *arms, enum arm arm, const struct config_model *m
 	put_outcomes(cmd, object, "outcomes", totals->finished);
 	put_outcomes(cmd, object, "attempt_outcomes", totals->attempts);
 	put_outcomes(cmd, object, "fallback_reasons", totals->fallbacks);
-	tokens = cmd_put_object(cmd, object, "tokens");
-	cmd_put_number(cmd, tokens, "input", (double)totals->counters[COUNTER_TOKENS_INPUT]);
-	cmd_put_number(cmd, tokens, "cached", (double)totals->counters[COUNTER_TOKENS_CACHED]);
-	cmd_put_number(cmd, tokens, "output", (double)totals->counters[COUNTER_TOKENS_OUTPUT]);
-	put_money(cmd, object, model, totals->counters);
+	put_bill(cmd, object, model, totals->counters);
 	put_quantiles(cmd, object, "latency_ms", &totals->latency_us);
 	put_quantiles(cmd, object, "first_token_ms", &totals->first_token_us);
 }

@@ -67,9 +67,9 @@ check_fixed(const struct config *now, const struct config *next, struct err *e)
 	return 0;
 }
 
-/* Tallies of a release stay for good, so there is an end to new names. */
+/* Tallies of a release or a client stay for good, so there is an end to new names. */
 static int
-declare_releases(struct master *m, const struct config *next, struct err *e)
+declare_names(struct master *m, const struct config *next, struct err *e)
 {
 	for (unsigned i = 0; i < next->n_releases; i++) {
 		if (slots_declare(&m->slots, next->releases[i].name) != 0)
@@ -77,6 +77,13 @@ declare_releases(struct master *m, const struct config *next, struct err *e)
 			    "releases.%s: this grayd has counted %d different releases and has "
 			    "room for no other: stop it and start it again",
 			    next->releases[i].name, RELEASES_MAX);
+	}
+	for (unsigned i = 0; i < next->n_clients; i++) {
+		if (slots_declare_client(&m->slots, next->clients[i].name) != 0)
+			return err_set(e,
+			    "clients[%u]: this grayd has counted %d different clients and has "
+			    "room for no other: stop it and start it again",
+			    i, CLIENTS_MAX);
 	}
 	return 0;
 }
@@ -122,9 +129,8 @@ static int
 prepare(struct master *m, struct generation *g, struct err *e)
 {
 	if (check_fixed(m->config, g->config, e) != 0 ||
-	    transition_check_config(m, g->config, e) != 0 ||
-	    declare_releases(m, g->config, e) != 0 || log_try(g->config->log.file, e) != 0 ||
-	    peer_rules_load(&g->rules, g->config, e) != 0)
+	    transition_check_config(m, g->config, e) != 0 || declare_names(m, g->config, e) != 0 ||
+	    log_try(g->config->log.file, e) != 0 || peer_rules_load(&g->rules, g->config, e) != 0)
 		return -1;
 	return listen_update(&g->listeners, &m->listeners, g->config, e);
 }

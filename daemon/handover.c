@@ -237,6 +237,21 @@ print_release(struct buf *out, const struct handover_release *r)
 }
 
 static int
+print_client(struct buf *out, const struct client_totals *c)
+{
+	int rc = buf_adds(out, "client");
+
+	if (rc == 0)
+		rc = add_text(out, c->name);
+	for (unsigned i = 0; i < CLIENT_COUNTER_COUNT && rc == 0; i++) {
+		if (c->counters[i] != 0)
+			rc = buf_addf(out, "\t%s\t%" PRIu64,
+			    client_counter_info((enum client_counter)i)->name, c->counters[i]);
+	}
+	return rc == 0 ? buf_adds(out, "\n") : -1;
+}
+
+static int
 print_sockets(struct buf *out, const struct handover *h)
 {
 	int rc = 0;
@@ -284,5 +299,7 @@ handover_print(struct buf *out, const struct handover *h)
 		rc = add_fields(out, handover_overall_fields, &h->overall);
 	for (unsigned i = 0; i < h->n_releases && rc == 0; i++)
 		rc = print_release(out, &h->releases[i]);
+	for (unsigned i = 0; i < h->n_clients && rc == 0; i++)
+		rc = print_client(out, &h->clients[i]);
 	return rc == 0 ? buf_adds(out, "end\n") : -1;
 }

@@ -11,7 +11,7 @@
 #include "common/config.h"
 #include "common/slot.h"
 
-#define HANDOVER_TITLE "grayd-handover 1"
+#define HANDOVER_TITLE "grayd-handover 2"
 
 /* One release, as it was counted; sums over all processes that have served it. */
 struct handover_release {
@@ -28,7 +28,7 @@ struct handover_socket {
 	bool admin;
 };
 
-/* About 4 MB. */
+/* About 5 MB. */
 struct handover {
 	uint64_t generation;
 	char control_socket[108], state_dir[4096]; /* what the next config must name too */
@@ -38,6 +38,8 @@ struct handover {
 	struct overall_totals overall; /* not `open` and `insane`: they are of living processes */
 	unsigned n_releases;
 	struct handover_release releases[RELEASES_MAX];
+	unsigned n_clients;
+	struct client_totals clients[CLIENTS_MAX];
 };
 
 /* Adds the text. -1: out of memory. */

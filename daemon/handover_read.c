@@ -316,6 +316,33 @@ read_error(struct reading *r)
 	return 0;
 }
 
+static const char *
+client_counter_name(unsigned i)
+{
+	return client_counter_info(i)->name;
+}
+
+/* Pairs of a counter and its value; counters that this version does not have are passed over. */
+static int
+read_client(struct reading *r)
+{
+	struct client_totals *c = &r->h->clients[r->h->n_clients];
+
+	if (r->h->n_clients == CLIENTS_MAX || next_text(r, c->name, sizeof(c->name)) != 0)
+		return -1;
+	r->h->n_clients++;
+	while (r->at != NULL) {
+		unsigned place = place_of(next_word(r), CLIENT_COUNTER_COUNT, client_counter_name);
+		uint64_t value;
+
+		if (next_number(r, UINT64_MAX, &value) != 0)
+			return -1;
+		if (place < CLIENT_COUNTER_COUNT)
+			c->counters[place] = value;
+	}
+	return 0;
+}
+
 static int
 read_end(struct reading *r)
 {
@@ -340,6 +367,7 @@ static const struct {
 	{ "window", false, read_window },
 	{ "times", false, read_times },
 	{ "error", false, read_error },
+	{ "client", false, read_client },
 	{ "end", false, read_end },
 };
 #define N_LINES (sizeof(lines) / sizeof(lines[0]))

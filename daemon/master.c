@@ -115,6 +115,10 @@ make_shared(struct master *m, struct err *e)
 		if (slots_declare(&m->slots, m->config->releases[i].name) != 0)
 			return err_set(e, "more than %d releases", RELEASES_MAX);
 	}
+	for (unsigned i = 0; i < m->config->n_clients; i++) {
+		if (slots_declare_client(&m->slots, m->config->clients[i].name) != 0)
+			return err_set(e, "more than %d clients", CLIENTS_MAX);
+	}
 	return 0;
 }
 

@@ -211,6 +211,10 @@ predecessor_begin(struct master *m, struct err *e)
 		if (slots_declare(&m->slots, p->record->releases[i].name) != 0)
 			return err_set(e, "more than %d releases", RELEASES_MAX);
 	}
+	for (unsigned i = 0; i < p->record->n_clients; i++) {
+		if (slots_declare_client(&m->slots, p->record->clients[i].name) != 0)
+			return err_set(e, "more than %d clients", CLIENTS_MAX);
+	}
 	if (transition_take_over(m, &p->record->policy, e) != 0)
 		return -1;
 	event_assign(&p->event, m->base, p->fd, EV_READ | EV_PERSIST, on_message, p);

@@ -55,6 +55,7 @@ fill_totals(struct handover *h, const struct master *m)
 		slots_sum_release(&m->slots, r->name, r->window_revision, &r->totals);
 		slots_errors(&m->slots, r->name, &r->errors);
 	}
+	h->n_clients = slots_sum_clients(&m->slots, h->clients);
 }
 
 static struct handover *
@@ -261,6 +262,29 @@ newest(const struct handover_release *r)
 	return r != NULL && r->errors.n > 0 ? r->errors.notes[r->errors.n - 1].wall_us : 0;
 }
 
+/* What was told of a client the time before; they come in the same order, with new ones behind. */
+static const struct client_totals *
+find_client(const struct handover *h, unsigned i, const char *name)
+{
+	static const struct client_totals nothing;
+
+	if (h == NULL || i >= h->n_clients || strcmp(h->clients[i].name, name) != 0)
+		return &nothing;
+	return &h->clients[i];
+}
+
+static void
+add_clients(struct master *m, const struct handover *now, const struct handover *before)
+{
+	for (unsigned i = 0; i < now->n_clients; i++) {
+		const struct client_totals *c = &now->clients[i];
+
+		if (slots_add_client(&m->slots, c, find_client(before, i, c->name)) != 0)
+			log_event(
+			    LOG_ERROR, "upgrade", "no room for the tallies of client %s", c->name);
+	}
+}
+
 void
 record_add_totals(struct master *m, const struct handover *now, const struct handover *before)
 {
@@ -268,6 +292,7 @@ record_add_totals(struct master *m, const struct handover *now, const struct han
 	static const struct release_totals no_release;
 
 	slots_add_overall(&m->slots, &now->overall, before != NULL ? &before->overall : &nothing);
+	add_clients(m, now, before);
 	for (unsigned i = 0; i < now->n_releases; i++) {
 		const struct handover_release *r = &now->releases[i], *had = find(before, r->name);
 		struct release_totals base = had != NULL ? had->totals : no_release;

@@ -107,6 +107,7 @@ sum_all(struct admin *a)
 	struct metrics *m = a->metrics;
 
 	slots_sum_overall(a->seed->slots, &m->overall);
+	m->n_clients = slots_sum_clients(a->seed->slots, m->clients);
 	for (unsigned i = 0; i < m->n_releases; i++)
 		slots_sum_release(a->seed->slots, m->releases[i].set.name,
 		    m->releases[i].set.share_revision, &m->releases[i].totals);

@@ -34,6 +34,7 @@ struct attempt {
 	struct buf bytes;  /* the answer; of a stream what is held back or incomplete */
 	size_t held;	   /* of `bytes`: whole events that wait for the commit */
 	struct sse sse;
+	uint32_t content_events; /* of a stream, that carried some of the answer */
 	struct facts facts;
 };
 

@@ -97,13 +97,26 @@ put_routing(struct line *l, const struct request *r)
 }
 
 static void
-put_usage(struct line *l, const struct request *r)
+put_money(struct line *l, const char *key, size_t key_len, const struct request *r, struct money m)
 {
-	put_number(l, KEY("tokens_input"), r->usage.input);
-	put_number(l, KEY("tokens_cached"), r->usage.cached);
-	put_number(l, KEY("tokens_output"), r->usage.output);
 	if (r->release->config->arms[r->arm]->price.known)
-		put_fixed(l, KEY("cost_usd"), r->cost.usd, r->cost.picousd, PICOUSD_DECIMALS);
+		put_fixed(l, key, key_len, m.usd, m.picousd, PICOUSD_DECIMALS);
+}
+
+static void
+put_bill(struct line *l, const struct request *r)
+{
+	put_number(l, KEY("tokens_input"), r->tokens.input);
+	put_number(l, KEY("tokens_cached"), r->tokens.cached);
+	if (r->tokens.cache_write > 0)
+		put_number(l, KEY("tokens_cache_write"), r->tokens.cache_write);
+	put_number(l, KEY("tokens_output"), r->tokens.output);
+	put_money(l, KEY("cost_usd"), r, r->cost);
+	if (r->estimated.input == 0 && r->estimated.output == 0)
+		return;
+	put_number(l, KEY("estimated_tokens_input"), r->estimated.input);
+	put_number(l, KEY("estimated_tokens_output"), r->estimated.output);
+	put_money(l, KEY("estimated_cost_usd"), r, r->estimated_cost);
 }
 
 void
@@ -130,8 +143,8 @@ logline_write(const struct request *r, uint64_t now_us)
 		put_routing(&l, r);
 	if (r->chat.stream)
 		put_flag(&l, KEY("stream"));
-	if (r->usage.present)
-		put_usage(&l, r);
+	if (r->billed)
+		put_bill(&l, r);
 	if (r->attempt.first_token_us != 0)
 		put_ms(&l, KEY("first_token_ms"), r->attempt.first_token_us - r->started_us);
 	put_ms(&l, KEY("latency_ms"), now_us - r->started_us);

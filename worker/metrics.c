@@ -251,6 +251,7 @@ static const struct {
 } token_types[] = {
 	{ COUNTER_TOKENS_INPUT, "input" },
 	{ COUNTER_TOKENS_CACHED, "cached" },
+	{ COUNTER_TOKENS_CACHE_WRITE, "cache_write" },
 	{ COUNTER_TOKENS_OUTPUT, "output" },
 };
 #define N_TOKEN_TYPES (sizeof(token_types) / sizeof(token_types[0]))
@@ -270,15 +271,43 @@ print_tokens(struct promtext *p, const struct metrics *m, size_t at)
 	each_arm(p, m, put_tokens, at);
 }
 
+static const struct {
+	enum counter counter;
+	const char *type;
+} estimated_types[] = {
+	{ COUNTER_ESTIMATED_INPUT, "input" },
+	{ COUNTER_ESTIMATED_OUTPUT, "output" },
+};
+
+static void
+put_estimated(struct promtext *p, const char *labels, const struct arm_totals *arm, size_t at)
+{
+	(void)at;
+	for (size_t i = 0; i < sizeof(estimated_types) / sizeof(estimated_types[0]); i++)
+		promtext_with(p, labels, "type", estimated_types[i].type,
+		    arm->counters[estimated_types[i].counter]);
+}
+
+static void
+print_estimated(struct promtext *p, const struct metrics *m, size_t at)
+{
+	each_arm(p, m, put_estimated, at);
+}
+
+static void
+put_money(struct promtext *p, const char *labels, uint64_t units, uint64_t picousd)
+{
+	char digits[MONEY_CHARS];
+
+	promtext_text(p, "", labels,
+	    money_format(digits, money_from_units(units, picousd), PICOUSD_DECIMALS));
+}
+
+/* `at`: enum counter, of the units; the rest stands in the next counter. */
 static void
 put_cost(struct promtext *p, const char *labels, const struct arm_totals *arm, size_t at)
 {
-	struct money cost =
-	    money_make(arm->counters[COUNTER_COST_USD], arm->counters[COUNTER_COST_PICOUSD]);
-	char digits[MONEY_CHARS];
-
-	(void)at;
-	promtext_text(p, "", labels, money_format(digits, cost, PICOUSD_DECIMALS));
+	put_money(p, labels, arm->counters[at], arm->counters[at + 1]);
 }
 
 static void
@@ -326,6 +355,71 @@ print_histogram(struct promtext *p, const struct metrics *m, size_t at)
 	each_arm(p, m, put_histogram, at);
 }
 
+/* ---- clients -----------------------------------------------------------------------------------
+ */
+
+static void
+label_client(char labels[LABELS_BYTES], const struct client_totals *client)
+{
+	stpcpy(promtext_escape(stpcpy(labels, "client=\""), client->name), "\"");
+}
+
+/* `at`: enum client_counter. */
+static void
+print_client(struct promtext *p, const struct metrics *m, size_t at)
+{
+	char labels[LABELS_BYTES];
+
+	for (unsigned i = 0; i < m->n_clients; i++) {
+		label_client(labels, &m->clients[i]);
+		promtext_number(p, "", labels, m->clients[i].counters[at]);
+	}
+}
+
+/* `at`: enum client_counter, of the units; the rest stands in the next counter. */
+static void
+print_client_cost(struct promtext *p, const struct metrics *m, size_t at)
+{
+	char labels[LABELS_BYTES];
+
+	for (unsigned i = 0; i < m->n_clients; i++) {
+		const uint64_t *counters = m->clients[i].counters;
+
+		label_client(labels, &m->clients[i]);
+		put_money(p, labels, counters[at], counters[at + 1]);
+	}
+}
+
+static const struct {
+	enum client_counter counter;
+	const char *type;
+} client_types[] = {
+	{ CLIENT_COUNTER_TOKENS_INPUT, "input" },
+	{ CLIENT_COUNTER_TOKENS_CACHED, "cached" },
+	{ CLIENT_COUNTER_TOKENS_CACHE_WRITE, "cache_write" },
+	{ CLIENT_COUNTER_TOKENS_OUTPUT, "output" },
+};
+
+static void
+print_client_tokens(struct promtext *p, const struct metrics *m, size_t at)
+{
+	char labels[LABELS_BYTES];
+
+	(void)at;
+	for (unsigned i = 0; i < m->n_clients; i++) {
+		label_client(labels, &m->clients[i]);
+		for (size_t k = 0; k < sizeof(client_types) / sizeof(client_types[0]); k++)
+			promtext_with(p, labels, "type", client_types[k].type,
+			    m->clients[i].counters[client_types[k].counter]);
+	}
+}
+
+_Static_assert(COUNTER_COST_PICOUSD == COUNTER_COST_UNITS + 1 &&
+		   COUNTER_ESTIMATED_PICOUSD == COUNTER_ESTIMATED_UNITS + 1 &&
+		   CLIENT_COUNTER_COST_PICOUSD == CLIENT_COUNTER_COST_UNITS + 1 &&
+		   CLIENT_COUNTER_ESTIMATED_PICOUSD == CLIENT_COUNTER_ESTIMATED_UNITS + 1,
+    "units of money, then the rest");
+
 /* ---- all families ------------------------------------------------------------------------------
  */
 
@@ -346,9 +440,14 @@ static const bool has_family[COUNTER_COUNT] = {
 	[COUNTER_FALLBACKS] = true,
 	[COUNTER_TOKENS_INPUT] = true,
 	[COUNTER_TOKENS_CACHED] = true,
+	[COUNTER_TOKENS_CACHE_WRITE] = true,
 	[COUNTER_TOKENS_OUTPUT] = true,
-	[COUNTER_COST_USD] = true,
+	[COUNTER_COST_UNITS] = true,
 	[COUNTER_COST_PICOUSD] = true,
+	[COUNTER_ESTIMATED_INPUT] = true,
+	[COUNTER_ESTIMATED_OUTPUT] = true,
+	[COUNTER_ESTIMATED_UNITS] = true,
+	[COUNTER_ESTIMATED_PICOUSD] = true,
 };
 
 int

@@ -27,8 +27,9 @@ struct facts {
 	struct usage usage;
 	enum finish finish;
 	bool content; /* text, reasoning, a tool call, a vector: something a person waits for */
-	bool ended;   /* the end marker has come */
-	bool failed;  /* the provider reported an error inside an answer */
+	uint64_t content_bytes;	 /* of its text so far, as written; reader_some() counts them */
+	bool ended;		 /* the end marker has come */
+	bool failed;		 /* the provider reported an error inside an answer */
 	char error_code[64];	 /* of that error, or of an error body; empty: none */
 	char error_message[240]; /* printable, bounded */
 	bool no_quota;		 /* the error means that no quota is left */

@@ -21,10 +21,15 @@ read_type(struct reader *r, enum jtok first)
 	return reader_skip(r, first);
 }
 
+/* It repeats the text that has come in deltas. */
 static bool
 read_response(struct reader *r, enum jtok first)
 {
-	return reader_object(r, first, openai_response_fields);
+	uint64_t content_bytes = r->facts->content_bytes;
+	bool ok = reader_object(r, first, openai_response_fields);
+
+	r->facts->content_bytes = content_bytes;
+	return ok;
 }
 
 /* A call that the client must make. Calls that the provider makes itself (a search) do not end the

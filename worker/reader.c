@@ -71,12 +71,17 @@ reader_some(struct reader *r, enum jtok first, bool *some)
 	enum jtok tok;
 
 	*some = first == JTOK_STRING && r->scan.span.len > 0;
+	if (*some)
+		r->facts->content_bytes += r->scan.span.len;
 	if (first != JTOK_ARRAY && first != JTOK_OBJECT)
 		return reader_skip(r, first);
 	tok = jscan_next(&r->scan);
 	*some = tok != JTOK_ARRAY_END && tok != JTOK_OBJECT_END;
-	while (tok != JTOK_ERROR && r->scan.depth >= depth)
+	while (tok != JTOK_ERROR && r->scan.depth >= depth) {
+		if (tok == JTOK_STRING)
+			r->facts->content_bytes += r->scan.span.len;
 		tok = jscan_next(&r->scan);
+	}
 	return tok != JTOK_ERROR;
 }
 

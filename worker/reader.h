@@ -42,7 +42,7 @@ bool reader_object(struct reader *r, enum jtok first, const struct reader_field 
 /* Takes each element of an array by `element`; passes over any other value. */
 bool reader_array(struct reader *r, enum jtok first, reader_fn *element);
 /* Passes over a value and says in *some whether there is something in it: a string, array or object
- * that is not empty. */
+ * that is not empty. Adds the bytes of all strings in it to facts->content_bytes. */
 bool reader_some(struct reader *r, enum jtok first, bool *some);
 bool reader_skip(struct reader *r, enum jtok first);
 /* Reads a whole number into *out; any other value leaves it as it is and returns *ok = false. */

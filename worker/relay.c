@@ -36,6 +36,8 @@ note_marks(struct attempt *a, unsigned marks)
 {
 	uint64_t now_us = a->last_byte_us;
 
+	if ((marks & EVENT_COMMIT) && a->facts.finish == FINISH_NONE)
+		a->content_events++;
 	if ((marks & EVENT_COMMIT) && a->first_token_us == 0 && a->facts.content)
 		a->first_token_us = now_us;
 	if (marks & EVENT_END)

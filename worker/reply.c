@@ -123,8 +123,14 @@ retry_hint(const struct request *r)
 static void
 add_cost(struct head_out *h, const struct request *r)
 {
-	if (r->release->config->arms[r->arm]->price.known)
-		head_fixed(h, "x-gray-cost-usd", r->cost.usd, r->cost.picousd, PICOUSD_DECIMALS);
+	const struct money *guess = &r->estimated_cost;
+
+	if (!r->release->config->arms[r->arm]->price.known)
+		return;
+	head_fixed(h, "x-gray-cost-usd", r->cost.usd, r->cost.picousd, PICOUSD_DECIMALS);
+	if (guess->usd > 0 || guess->picousd > 0)
+		head_fixed(
+		    h, "x-gray-estimated-cost-usd", guess->usd, guess->picousd, PICOUSD_DECIMALS);
 }
 
 void

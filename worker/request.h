@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "common/money.h"
+#include "common/price.h"
 #include "worker/attempt.h"
 #include "worker/conn.h"
 #include "worker/intake.h"
@@ -64,9 +64,10 @@ struct request {
 	struct failure *failures; /* ATTEMPTS_KEPT of them once the first attempt has failed */
 
 	enum outcome outcome;
-	uint16_t status;		  /* sent to the client; 0: nothing was sent */
-	struct usage usage;		  /* over all attempts */
-	struct money cost;		  /* over all attempts */
+	uint16_t status; /* sent to the client; 0: nothing was sent */
+	bool billed;	 /* of some attempt it is known, or estimated, what it cost */
+	struct tokens tokens, estimated; /* over all attempts; what was told, and the rest */
+	struct money cost, estimated_cost;
 	uint64_t started_us, deadline_us; /* clock_mono_us; deadline 0: not routed yet */
 	uint64_t upstream_us;		  /* spent waiting for providers and backing off, so far */
 	uint64_t backoff_from_us;

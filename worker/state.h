@@ -45,6 +45,7 @@ struct worker {
 	struct event_base *base;
 	struct policy_reader policy;
 	struct live_release releases[RELEASES_MAX];
+	struct slot_client **client_tallies; /* in the order of config.clients */
 	struct chat_keys chat_keys; /* where sticky keys may come from, over all releases */
 	unsigned n_header_names;
 	const char *header_names[CHAT_KEYS_MAX];

@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/errring.h"
 #include "common/histogram.h"
+#include "worker/bill.h"
 #include "worker/logline.h"
 
 static struct slot_arm *
@@ -39,8 +40,12 @@ tally_started(struct worker *w)
 void
 tally_assigned(struct request *r)
 {
+	struct slot_client *client = bill_client(r);
+
 	r->release->active++;
 	tally_add(in_flight(r), 1);
+	if (client != NULL)
+		tally_add(&client->counters[CLIENT_COUNTER_REQUESTS], 1);
 	if (r->decision.pinned) {
 		count(r, r->decision.arm, COUNTER_PINNED, 1);
 		return;
@@ -75,32 +80,6 @@ tally_attempt_begun(struct attempt *a, bool retry)
 		count(a->request, a->arm, COUNTER_RETRIES, 1);
 }
 
-static void
-add_usage(struct attempt *a)
-{
-	struct request *r = a->request;
-	const struct config_price *price = &a->model->price;
-	const struct usage *u = &a->facts.usage;
-	struct slot_arm *arm = arm_of(r, a->arm);
-	struct money cost = money_sum(money_cost(u->input, price->input),
-	    money_sum(
-		money_cost(u->cached, price->cached_input), money_cost(u->output, price->output)));
-	uint64_t usd = tally_get(&arm->counters[COUNTER_COST_USD]);
-	uint64_t picousd = tally_get(&arm->counters[COUNTER_COST_PICOUSD]);
-
-	count(r, a->arm, COUNTER_TOKENS_INPUT, u->input);
-	count(r, a->arm, COUNTER_TOKENS_CACHED, u->cached);
-	count(r, a->arm, COUNTER_TOKENS_OUTPUT, u->output);
-	money_add(&usd, &picousd, cost);
-	atomic_store_explicit(&arm->counters[COUNTER_COST_USD], usd, memory_order_relaxed);
-	atomic_store_explicit(&arm->counters[COUNTER_COST_PICOUSD], picousd, memory_order_relaxed);
-	r->usage.present = true;
-	r->usage.input += u->input;
-	r->usage.cached += u->cached;
-	r->usage.output += u->output;
-	r->cost = money_sum(r->cost, cost);
-}
-
 void
 tally_attempt_ended(struct attempt *a)
 {
@@ -111,10 +90,7 @@ tally_attempt_ended(struct attempt *a)
 		count(r, a->arm, COUNTER_SENT, 1);
 		r->attempts_sent++;
 	}
-	if (a->facts.usage.present)
-		add_usage(a);
-	else if (a->outcome == OUTCOME_OK)
-		count(r, a->arm, COUNTER_USAGE_MISSING, 1);
+	bill_attempt(a);
 }
 
 /* How the request ended, seen from the arm it was assigned to. */

@@ -306,6 +306,22 @@ set_up_release(struct worker *w, struct config_release *config, struct err *e)
 }
 
 static int
+set_up_clients(struct worker *w, struct err *e)
+{
+	unsigned n = w->config->n_clients;
+
+	w->client_tallies = calloc(n + 1, sizeof(*w->client_tallies));
+	if (w->client_tallies == NULL)
+		return err_set(e, "out of memory");
+	for (unsigned i = 0; i < n; i++) {
+		w->client_tallies[i] = slot_client_tally(w->slot, w->config->clients[i].name);
+		if (w->client_tallies[i] == NULL)
+			return err_set(e, "clients[%u]: no room for its tallies", i);
+	}
+	return 0;
+}
+
+static int
 set_up_loop(struct worker *w, struct err *e)
 {
 	struct event_config *config = event_config_new();
@@ -340,7 +356,7 @@ set_up(struct worker *w, const struct worker_seed *seed, struct err *e)
 	policy_reader_init(&w->policy, seed->policy);
 	if (auth_open(w) < 0)
 		return err_set(e, "out of memory");
-	if (set_up_loop(w, e) < 0 || upstream_open_all(w, e) < 0)
+	if (set_up_loop(w, e) < 0 || upstream_open_all(w, e) < 0 || set_up_clients(w, e) < 0)
 		return -1;
 	for (unsigned i = 0; i < w->config->n_releases; i++)
 		if (set_up_release(w, &w->config->releases[i], e) < 0)
@@ -366,6 +382,7 @@ tear_down(struct worker *w)
 	buf_free(&w->text);
 	log_flush();
 	event_base_free(w->base);
+	free(w->client_tallies);
 	free(w);
 }
 

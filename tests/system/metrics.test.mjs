@@ -577,7 +577,7 @@ const rudeness = {
 		wire.socket.pause();
 		wire.send(requestText("GET", "/metrics").repeat(300));
 	},
-	"leaves at once": (wire) => wire.send(requestText("GET", "/metrics")).then(() => wire.reset()),
+	"leaves at once": (wire) => wire.send(requestText("GET", "/metrics")).then(() => wire.socket.resetAndDestroy()),
 	"sends for ever": (wire) => {
 		const more = () => !wire.closed && wire.socket.write("GET /metrics HTTP/1.1\r\nHost: a\r\nx: ".padEnd(9000, "y"), () => setImmediate(more));
 		more();

@@ -82,6 +82,12 @@ fill(struct handover *h, unsigned n_releases, uint64_t seed)
 	h->overall.finished = 90;
 	h->overall.restarts = 4;
 	h->n_releases = n_releases;
+	h->n_clients = n_releases == RELEASES_MAX ? CLIENTS_MAX : n_releases;
+	for (unsigned i = 0; i < h->n_clients; i++) {
+		snprintf(h->clients[i].name, sizeof(h->clients[i].name), "team\t%u", i);
+		for (unsigned c = 0; c < CLIENT_COUNTER_COUNT; c++)
+			h->clients[i].counters[c] = dice(&seed) % 3 * dice(&seed);
+	}
 	for (unsigned i = 0; i < n_releases; i++) {
 		struct handover_release *r = &h->releases[i];
 
@@ -216,7 +222,8 @@ test_unknown_figures(void)
 			   "sum\tstable\tcounter\tnot_yet_invented\t9\n"
 			   "sum\tcandidate\tfinished\tabducted\t9\n"
 			   "error\t1\tstable\tabducted\t500\t1\t0\tid\tm\t\twhy\n"
-			   "error\t2\tstable\tok\t200\t1\t0\tid\tm\t\twhy\nend\n";
+			   "error\t2\tstable\tok\t200\t1\t0\tid\tm\t\twhy\n"
+			   "client\tteam\tnot_yet_invented\t9\trequests\t6\nend\n";
 	struct handover *back = calloc(1, sizeof(*back));
 	struct err e;
 
@@ -224,6 +231,7 @@ test_unknown_figures(void)
 	CU_ASSERT_EQUAL(handover_parse(back, text, sizeof(text) - 1, &e), 0);
 	CU_ASSERT_EQUAL(back->releases[0].totals.arms[ARM_STABLE].counters[COUNTER_REQUESTS], 7);
 	CU_ASSERT_EQUAL(back->releases[0].errors.n, 1);
+	CU_ASSERT_EQUAL(back->clients[0].counters[CLIENT_COUNTER_REQUESTS], 6);
 	CU_ASSERT_EQUAL(back->releases[0].errors.notes[0].wall_us, 2);
 	free(back);
 }

@@ -147,9 +147,13 @@ test_arms(void)
 	candidate->in_flight = 4;
 	stable->counters[COUNTER_TOKENS_CACHED] = 11;
 	candidate->counters[COUNTER_TOKENS_OUTPUT] = 12;
-	stable->counters[COUNTER_COST_USD] = 3;
-	/* Two workers' parts of a dollar together. */
+	stable->counters[COUNTER_COST_UNITS] = 30000000;
+	/* The rests of many attempts together. */
 	stable->counters[COUNTER_COST_PICOUSD] = 1250000000001;
+	candidate->counters[COUNTER_TOKENS_CACHE_WRITE] = 13;
+	candidate->counters[COUNTER_ESTIMATED_INPUT] = 14;
+	candidate->counters[COUNTER_ESTIMATED_UNITS] = 1;
+	candidate->counters[COUNTER_ESTIMATED_PICOUSD] = 5;
 	stable->counters[COUNTER_RETRIES] = 8;
 	print();
 	expect("grayd_assigned_total", "grayd_assigned_total{release=\"chat\",arm=\"stable\"} 70\n"
@@ -160,16 +164,51 @@ test_arms(void)
 	expect("grayd_tokens_total",
 	    "grayd_tokens_total{release=\"chat\",arm=\"stable\",type=\"input\"} 0\n"
 	    "grayd_tokens_total{release=\"chat\",arm=\"stable\",type=\"cached\"} 11\n"
+	    "grayd_tokens_total{release=\"chat\",arm=\"stable\",type=\"cache_write\"} 0\n"
 	    "grayd_tokens_total{release=\"chat\",arm=\"stable\",type=\"output\"} 0\n"
 	    "grayd_tokens_total{release=\"chat\",arm=\"candidate\",type=\"input\"} 0\n"
 	    "grayd_tokens_total{release=\"chat\",arm=\"candidate\",type=\"cached\"} 0\n"
+	    "grayd_tokens_total{release=\"chat\",arm=\"candidate\",type=\"cache_write\"} 13\n"
 	    "grayd_tokens_total{release=\"chat\",arm=\"candidate\",type=\"output\"} 12\n");
 	expect("grayd_cost_usd_total",
 	    "grayd_cost_usd_total{release=\"chat\",arm=\"stable\"} 4.250000000001\n"
 	    "grayd_cost_usd_total{release=\"chat\",arm=\"candidate\"} 0.000000000000\n");
+	expect("grayd_estimated_tokens_total",
+	    "grayd_estimated_tokens_total{release=\"chat\",arm=\"stable\",type=\"input\"} 0\n"
+	    "grayd_estimated_tokens_total{release=\"chat\",arm=\"stable\",type=\"output\"} 0\n"
+	    "grayd_estimated_tokens_total{release=\"chat\",arm=\"candidate\",type=\"input\"} 14\n"
+	    "grayd_estimated_tokens_total{release=\"chat\",arm=\"candidate\",type=\"output\"} "
+	    "0\n");
+	expect("grayd_estimated_cost_usd_total",
+	    "grayd_estimated_cost_usd_total{release=\"chat\",arm=\"stable\"} 0.000000000000\n"
+	    "grayd_estimated_cost_usd_total{release=\"chat\",arm=\"candidate\"} "
+	    "0.000000100005\n");
 	expect("grayd_retries_total", "grayd_retries_total{release=\"chat\",arm=\"stable\"} 8\n"
 				      "grayd_retries_total{release=\"chat\",arm=\"candidate\"} "
 				      "0\n");
+}
+
+static void
+test_clients(void)
+{
+	struct client_totals *c = metrics.clients;
+
+	begin("chat");
+	strcpy(c[0].name, "team-a");
+	strcpy(c[1].name, "b\"b");
+	c[1].counters[CLIENT_COUNTER_REQUESTS] = 7;
+	c[1].counters[CLIENT_COUNTER_TOKENS_CACHE_WRITE] = 8;
+	c[1].counters[CLIENT_COUNTER_COST_UNITS] = 9;
+	c[1].counters[CLIENT_COUNTER_COST_PICOUSD] = 100001;
+	metrics.n_clients = 2;
+	print();
+	expect("grayd_client_requests_total", "grayd_client_requests_total{client=\"team-a\"} 0\n"
+					      "grayd_client_requests_total{client=\"b\\\"b\"} 7\n");
+	expect("grayd_client_cost_usd_total",
+	    "grayd_client_cost_usd_total{client=\"team-a\"} 0.000000000000\n"
+	    "grayd_client_cost_usd_total{client=\"b\\\"b\"} 0.000001000001\n");
+	CU_ASSERT_PTR_NOT_NULL(
+	    strstr(text, "grayd_client_tokens_total{client=\"b\\\"b\",type=\"cache_write\"} 8\n"));
 }
 
 static bool
@@ -279,7 +318,12 @@ test_counters(void)
 		{ COUNTER_TOKENS_INPUT, "type=\"input\"" },
 		{ COUNTER_TOKENS_CACHED, "type=\"cached\"" },
 		{ COUNTER_TOKENS_OUTPUT, "type=\"output\"" },
-		{ COUNTER_COST_USD, "grayd_cost_usd_total{" },
+		{ COUNTER_TOKENS_CACHE_WRITE, "type=\"cache_write\"" },
+		{ COUNTER_COST_UNITS, "grayd_cost_usd_total{" },
+		{ COUNTER_ESTIMATED_INPUT, "grayd_estimated_tokens_total{" },
+		{ COUNTER_ESTIMATED_OUTPUT, "grayd_estimated_tokens_total{" },
+		{ COUNTER_ESTIMATED_UNITS, "grayd_estimated_cost_usd_total{" },
+		{ COUNTER_ESTIMATED_PICOUSD, "grayd_estimated_cost_usd_total{" },
 		{ COUNTER_COST_PICOUSD, "grayd_cost_usd_total{" },
 	};
 
@@ -408,6 +452,7 @@ suite_metrics(void)
 	CU_add_test(suite, "grayd as a whole", test_grayd);
 	CU_add_test(suite, "a release", test_release);
 	CU_add_test(suite, "arms", test_arms);
+	CU_add_test(suite, "clients", test_clients);
 	CU_add_test(suite, "outcomes", test_outcomes);
 	CU_add_test(suite, "label values are escaped", test_escapes);
 	CU_add_test(suite, "each family once, with its samples", test_format);

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/price.h"
+
 void suite_money(void);
 
 static uint64_t
@@ -130,20 +132,57 @@ test_format(void)
 	}
 }
 
+/* Summed as in shared memory, amount by amount, and at once. */
 static void
-test_carries(void)
+test_units(void)
 {
-	uint64_t usd = 0, picousd = 0;
-	struct money m;
+	static const uint64_t amounts_picousd[] = { 0, 1, 99999, 100000, 100001, 140000, 420001,
+		333333333337, 999999999999, 1000000000000, 45000000000000000 };
+	uint64_t units = 0, rests = 0, rest;
+	struct money at_once = { 0 }, back;
 
-	/* A third of a dollar and a bit, three million times, is what it is at once. */
-	for (unsigned i = 0; i < 3000000; i++)
-		money_add(&usd, &picousd, money_make(0, 333333333337));
-	m = money_times(money_make(0, 333333333337), 3000000);
-	CU_ASSERT_EQUAL(usd, m.usd);
-	CU_ASSERT_EQUAL(picousd, m.picousd);
-	CU_ASSERT_EQUAL(usd, 1000000);
-	CU_ASSERT_EQUAL(picousd, 11000000);
+	for (unsigned i = 0; i < sizeof(amounts_picousd) / sizeof(amounts_picousd[0]); i++) {
+		struct money one = money_make(0, amounts_picousd[i]);
+
+		for (unsigned times = 0; times < 100000; times++) {
+			units += money_units(one, &rest);
+			CU_ASSERT_TRUE_FATAL(rest < MONEY_UNIT_PICOUSD);
+			rests += rest;
+		}
+		at_once = money_sum(at_once, money_times(one, 100000));
+		back = money_from_units(units, rests);
+		CU_ASSERT_EQUAL(back.usd, at_once.usd);
+		CU_ASSERT_EQUAL(back.picousd, at_once.picousd);
+	}
+}
+
+/* Ten years at a million USD a day, in 10^12 amounts of the worst kind, stay below the 2^56 that a
+ * slot may hold. */
+static void
+test_ten_years(void)
+{
+	struct money day = money_make(1000000, 0), all = money_times(day, 3653);
+	uint64_t rest, units = money_units(all, &rest);
+
+	CU_ASSERT_EQUAL(all.usd, 3653000000);
+	CU_ASSERT(units < UINT64_C(1) << 56);
+	CU_ASSERT((MONEY_UNIT_PICOUSD - 1) / 2 * UINT64_C(1000000000000) < UINT64_C(1) << 56);
+	CU_ASSERT_EQUAL(money_from_units(units, rest).usd, all.usd);
+	/* All slots at their largest still make a sum. */
+	all = money_from_units(129 * (UINT64_C(1) << 56), 129 * (UINT64_C(1) << 56));
+	CU_ASSERT_EQUAL(all.usd, 929552258518);
+}
+
+static void
+test_difference(void)
+{
+	struct money m = money_difference(money_make(5, 1), money_make(3, 2));
+
+	CU_ASSERT_EQUAL(m.usd, 1);
+	CU_ASSERT_EQUAL(m.picousd, PICOUSD_PER_USD - 1);
+	m = money_difference(money_make(3, 2), money_make(5, 1));
+	CU_ASSERT_EQUAL(m.usd, 0);
+	CU_ASSERT_EQUAL(m.picousd, 0);
 	m = money_make(2, UINT64_MAX);
 	CU_ASSERT_EQUAL(m.usd, 2 + UINT64_MAX / PICOUSD_PER_USD);
 	CU_ASSERT_EQUAL(m.picousd, UINT64_MAX % PICOUSD_PER_USD);
@@ -154,18 +193,50 @@ test_largest(void)
 {
 	struct money most = { UINT64_MAX, PICOUSD_PER_USD - 1 };
 	struct money m = money_cost(UINT64_MAX, MONEY_PRICE_MAX);
-	uint64_t usd = most.usd, picousd = most.picousd;
+	uint64_t rest;
 
 	CU_ASSERT_EQUAL(m.usd, UINT64_MAX);
 	CU_ASSERT_EQUAL(m.picousd, 0);
-	money_add(&usd, &picousd, money_make(0, 1));
-	CU_ASSERT_EQUAL(usd, most.usd);
-	CU_ASSERT_EQUAL(picousd, most.picousd);
+	m = money_sum(most, money_make(0, 1));
+	CU_ASSERT_EQUAL(m.usd, most.usd);
+	CU_ASSERT_EQUAL(m.picousd, most.picousd);
+	CU_ASSERT_EQUAL(money_units(most, &rest), UINT64_MAX);
 	m = money_times(most, 2);
 	CU_ASSERT_EQUAL(m.usd, most.usd);
 	m = money_cost(UINT64_MAX, UINT64_MAX);
 	CU_ASSERT_EQUAL(m.usd, most.usd);
 	CU_ASSERT_EQUAL(money_saving_bp(most, money_make(0, 0)), 10000);
+}
+
+/* ---- prices of tokens ------------------------------------------------------------------------ */
+
+static void
+test_tokens(void)
+{
+	static const struct {
+		const char *in, *cached, *write, *out; /* USD per million tokens */
+		struct tokens tokens;
+		const char *cost;
+	} cases[] = {
+		{ "2", "0.5", "2", "8", { 1000, 0, 0, 500 }, "0.006000000000" },
+		{ "15", "7.5", "15", "60", { 1000, 0, 0, 500 }, "0.045000000000" },
+		{ "0.14", "0.014", "0.14", "0.42", { 1, 0, 0, 0 }, "0.000000140000" },
+		{ "0.14", "0.014", "0.14", "0.42", { 1, 1, 1, 1 }, "0.000000714000" },
+		{ "3.75", "0.3", "3.75", "15", { 7, 13, 17, 19 }, "0.000378900000" },
+		{ "0.000001", "0.000002", "0.000003", "0.000004", { 1, 1, 1, 1 },
+		    "0.000000000010" },
+		{ "0", "0", "0", "0", { 1000000, 1000000, 1000000, 1000000 }, "0.000000000000" },
+		{ "1000000", "0", "0", "0", { 1000000000, 0, 0, 0 }, "1000000000.000000000000" },
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct config_price prices = { price(cases[i].in), price(cases[i].cached),
+			price(cases[i].write), price(cases[i].out), true };
+		char text[MONEY_CHARS];
+
+		money_format(text, price_cost(&prices, &cases[i].tokens), PICOUSD_DECIMALS);
+		CU_ASSERT_STRING_EQUAL(text, cases[i].cost);
+	}
 }
 
 void
@@ -178,6 +249,9 @@ suite_money(void)
 	CU_add_test(s, "prices there and back", test_prices_there_and_back);
 	CU_add_test(s, "bad prices", test_bad_prices);
 	CU_add_test(s, "format", test_format);
-	CU_add_test(s, "carries", test_carries);
+	CU_add_test(s, "units, amount by amount", test_units);
+	CU_add_test(s, "ten years at a million a day", test_ten_years);
+	CU_add_test(s, "difference", test_difference);
 	CU_add_test(s, "largest", test_largest);
+	CU_add_test(s, "tokens at prices", test_tokens);
 }

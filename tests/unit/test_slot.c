@@ -7,6 +7,7 @@
 
 #include <CUnit/CUnit.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -453,6 +454,97 @@ test_declare(void)
 	slots_destroy(&slots);
 }
 
+/* ---- clients --------------------------------------------------------------------------------- */
+
+static struct client_totals clients[CLIENTS_MAX]; /* too large for a stack */
+
+static void
+count_client(struct slot *slot, const char *name, uint64_t n)
+{
+	struct slot_client *c = slot_client_tally(slot, name);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+	tally_add(&c->counters[CLIENT_COUNTER_REQUESTS], n);
+}
+
+static uint64_t
+requests_of(const char *name)
+{
+	unsigned n = slots_sum_clients(&slots, clients);
+
+	for (unsigned i = 0; i < n; i++)
+		if (strcmp(clients[i].name, name) == 0)
+			return clients[i].counters[CLIENT_COUNTER_REQUESTS];
+	return UINT64_MAX;
+}
+
+/* Workers of two configs, one of which names the clients the other way round and lacks one. */
+static void
+test_clients(void)
+{
+	int one, two;
+
+	open_slots();
+	CU_ASSERT_EQUAL(slots_declare_client(&slots, "ann"), 0);
+	CU_ASSERT_EQUAL(slots_declare_client(&slots, "bob"), 0);
+	CU_ASSERT_EQUAL(slots_declare_client(&slots, "cyd"), 0);
+	CU_ASSERT_EQUAL(slots_declare_client(&slots, "bob"), 0);
+	CU_ASSERT_EQUAL(slots.all[0].n_clients, 3);
+	one = slot_claim(&slots, 1, 0);
+	two = slot_claim(&slots, 2, 0);
+	count_client(&slots.all[one], "ann", 1);
+	count_client(&slots.all[one], "bob", 2);
+	count_client(&slots.all[one], "cyd", 3);
+	count_client(&slots.all[two], "cyd", 40);
+	count_client(&slots.all[two], "ann", 10);
+	for (unsigned i = 0; i < 3; i++) {
+		CU_ASSERT_EQUAL(requests_of("ann"), 11);
+		CU_ASSERT_EQUAL(requests_of("bob"), 2);
+		CU_ASSERT_EQUAL(requests_of("cyd"), 43);
+		CU_ASSERT_EQUAL(requests_of("dan"), UINT64_MAX);
+		if (i < 2)
+			CU_ASSERT_TRUE(slot_retire(&slots, (unsigned)(i == 0 ? two : one)));
+	}
+	slots_destroy(&slots);
+}
+
+static void
+test_client_lies(void)
+{
+	int slot;
+
+	open_slots();
+	CU_ASSERT_EQUAL(slots_declare_client(&slots, "ann"), 0);
+	slot = slot_claim(&slots, 1, 0);
+	count_client(&slots.all[slot], "ann", 5);
+	CU_ASSERT_TRUE(slot_sane(&slots, (unsigned)slot));
+	count_client(&slots.all[slot], "nobody", 5);
+	CU_ASSERT_FALSE(slot_sane(&slots, (unsigned)slot));
+	CU_ASSERT_EQUAL(requests_of("ann"), 5);
+	count_client(&slots.all[slot], "ann", 1ull << 60);
+	CU_ASSERT_EQUAL(requests_of("ann"), 0);
+	atomic_store(&slots.all[slot].n_clients, UINT32_MAX);
+	CU_ASSERT_FALSE(slot_sane(&slots, (unsigned)slot));
+	CU_ASSERT_EQUAL(requests_of("ann"), 0);
+	slots_destroy(&slots);
+}
+
+static void
+test_clients_full(void)
+{
+	char name[32];
+
+	open_slots();
+	for (unsigned i = 0; i < CLIENTS_MAX; i++) {
+		snprintf(name, sizeof(name), "client %u", i);
+		CU_ASSERT_EQUAL_FATAL(slots_declare_client(&slots, name), 0);
+	}
+	CU_ASSERT_EQUAL(slots_declare_client(&slots, "one more"), -1);
+	CU_ASSERT_EQUAL(slots_declare_client(&slots, name), 0);
+	CU_ASSERT_EQUAL(slots_sum_clients(&slots, clients), CLIENTS_MAX);
+	slots_destroy(&slots);
+}
+
 void
 suite_slot(void)
 {
@@ -469,4 +561,7 @@ suite_slot(void)
 	CU_add_test(s, "child has one slot", test_child_has_one_slot);
 	CU_add_test(s, "an observer sees whole sums", test_observer);
 	CU_add_test(s, "an observer knows what is torn", test_torn);
+	CU_add_test(s, "clients", test_clients);
+	CU_add_test(s, "lies about clients are left out", test_client_lies);
+	CU_add_test(s, "no room for more clients", test_clients_full);
 }
