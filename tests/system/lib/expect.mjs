@@ -55,8 +55,9 @@ export async function startPair({ t, script, config, share = 100, provider = {},
 	};
 	t?.after(pair.stop);
 	pair.grayd = await startGrayd({
-		config: { ...config, providers: { sim: { base_url: `${sim.url}/v1` }, ...config.providers } },
-		env,
+		config: { ...config, providers: { sim: { base_url: `${sim.url}/v1`, ...(provider.kind &&
+			{ kind: provider.kind, api_key: { env: "KEY_OF_SIM" } }) }, ...config.providers } },
+		env: { KEY_OF_SIM: "key-of-sim-0123456789", ...env },
 	});
 	for (const [name, release] of Object.entries(config.releases)) {
 		if (release.candidate && share > 0) await setShare(pair.grayd, name, share);
