@@ -89,7 +89,6 @@ title_init(int argc, char **argv)
 	end = end_of(environ, end_of(argv, argv[0]));
 	area = argv[0];
 	area_bytes = (size_t)(end - area);
-	kept = keep_all(environment);
 	environ = environment;
 	/* getopt and messages go on to use argv. */
 	for (int i = 0; i < argc; i++)
