@@ -99,17 +99,26 @@ export function checkDrill({ answer, rows, attempts, atUs, lateUs, arms }, what)
 	return { rescued, verdicts };
 }
 
+// How long after the client had sent it the provider has read a request, at the most: so much later
+// than it was sent it may stamp any other.
+export function longestWay(rows, attempts) {
+	const sentUs = new Map(rows.map(({ id, start }) => [id, start]));
+
+	return attempts.reduce((most, { request_id: id, t_start_us: us }) =>
+		Math.max(most, us - (sentUs.get(id) ?? us)), READ_LATE_US);
+}
+
 // What must hold between the answer to a rollback and the next start: by grayd's clock no attempt of
-// the candidate began once all workers had acknowledged; by the client's and the provider's none of
-// its requests reached it.
-export function checkWindow({ receipt, fromUs, toUs }, rows, attempts) {
+// the candidate began once all workers had acknowledged; by the client's clock none of the requests
+// of that time reached it; by the provider's, which may be `lateUs` late, neither.
+export function checkWindow({ receipt, fromUs, toUs }, rows, attempts, lateUs) {
 	const asked = new Set(attempts.map(({ request_id }) => request_id));
 	const inside = (us) => us > fromUs && us < toUs;
 
 	assert.ok(receipt.last_candidate_attempt_us <= receipt.acknowledge_us, JSON.stringify(receipt));
 	assert.ok(rows.some(({ start }) => inside(start)), "nothing was sent behind the answer");
 	assert.deepEqual(rows.filter(({ id, start, end }) => inside(start) && end < toUs && asked.has(id)), []);
-	assert.deepEqual(attempts.filter(({ t_start_us: us }) => us > fromUs + READ_LATE_US && us < toUs), []);
+	assert.deepEqual(attempts.filter(({ t_start_us: us }) => us > fromUs + lateUs && us < toUs), []);
 }
 
 const figures = (name, values) => `${name} of ${values.length}: p50 ${quantile(values, 0.5)}, ` +
