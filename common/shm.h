@@ -182,6 +182,7 @@ struct slot {
 	_Atomic uint64_t heartbeat_us; /* clock_mono_us() */
 	_Atomic uint64_t
 	    acked_revision;	      /* no decision under an older policy will be made any more */
+	_Atomic uint64_t acked_us;    /* clock_mono_us() of that; written before it */
 	_Atomic uint64_t bad_policy;  /* policy slots that failed their check */
 	_Atomic uint64_t started;     /* requests whose head was accepted; written first */
 	_Atomic uint64_t finished;    /* requests that ended, however; written last */

@@ -294,6 +294,27 @@ finish(struct master *m, struct pending_change *p)
 	pending_free(m, p);
 }
 
+/* When the last of them did: by the workers' own stamps, which the master's turn does not delay, as
+ * far as they can be true. */
+static uint64_t
+last_acknowledged_us(const struct master *m, const struct pending_change *p, uint64_t now_us)
+{
+	uint64_t last_us = predecessor_acknowledged(m, p->receipt.revision) > 0 ? now_us : 0;
+
+	for (unsigned i = 0; i < m->supervisor.n_children; i++) {
+		const struct child *c = &m->supervisor.children[i];
+		uint64_t at_us = tally_get(&m->slots.all[c->slot].acked_us);
+
+		if (!follows_policy(c) || acked_revision(m, c) != p->receipt.revision)
+			continue;
+		if (at_us < p->published_us || at_us > now_us)
+			at_us = now_us;
+		if (at_us > last_us)
+			last_us = at_us;
+	}
+	return last_us > 0 ? last_us : now_us;
+}
+
 /* What the workers have told of a rollback that all of them have acknowledged. */
 static void
 collect_rescued(const struct master *m, struct pending_change *p)
@@ -317,12 +338,13 @@ collect_rescued(const struct master *m, struct pending_change *p)
 static bool
 is_finished(const struct master *m, struct pending_change *p)
 {
-	uint64_t now_us = clock_mono_us();
+	uint64_t now_us = clock_mono_us(), acked_us;
 
 	if (p->receipt.acknowledge_us == 0) {
 		if (!all_acknowledged(m, p->receipt.revision, p->published_us))
 			return false;
-		p->receipt.acknowledge_us = now_us > p->published_us ? now_us - p->published_us : 1;
+		acked_us = last_acknowledged_us(m, p, now_us) - p->published_us;
+		p->receipt.acknowledge_us = acked_us > 0 ? acked_us : 1;
 		p->receipt.acknowledged = count_acknowledged(m, p->receipt.revision);
 		if (p->rollback)
 			collect_rescued(m, p);

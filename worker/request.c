@@ -254,10 +254,16 @@ request_pause(struct request *r, bool pause)
 		end_now(r, a->outcome);
 }
 
+/* Whether a rollback has taken the candidate away that this request has. */
+static bool
+lost_candidate(const struct request *r)
+{
+	return r->arm == ARM_CANDIDATE && r->release->policy->state == STATE_ROLLED_BACK;
+}
+
 static void
 rescue(struct request *r)
 {
-	r->release->rescued++;
 	if (r->attempt.call != NULL)
 		attempt_abort(&r->attempt, OUTCOME_RESCUED);
 	else if (!r->waits_backoff)
@@ -269,16 +275,14 @@ rescue(struct request *r)
 static void
 leave_streaming(struct request *r)
 {
-	r->release->streaming++;
 	if (r->release->policy->cut && r->attempt.call != NULL) {
 		attempt_abort(&r->attempt, OUTCOME_CUT);
 		request_advance(r);
 	}
 }
 
-/* Once for each rollback; the acknowledgement comes after it. */
 static void
-tell_rescued(struct live_release *live)
+tell_rollback(struct live_release *live)
 {
 	struct slot_release *tally = live->tally;
 
@@ -292,23 +296,39 @@ tell_rescued(struct live_release *live)
 }
 
 void
+request_tell_rollbacks(struct worker *w)
+{
+	struct request *r;
+
+	for (unsigned i = 0; i < w->config->n_releases; i++)
+		w->releases[i].rescued = w->releases[i].streaming = 0;
+	LIST_FOREACH(r, &w->requests, link)
+	{
+		if (!lost_candidate(r))
+			continue;
+		if (r->attempt.committed)
+			r->release->streaming++;
+		else
+			r->release->rescued++;
+	}
+	for (unsigned i = 0; i < w->config->n_releases; i++)
+		tell_rollback(&w->releases[i]);
+}
+
+void
 request_rescue_all(struct worker *w)
 {
 	struct request *r, *next;
 
-	for (unsigned i = 0; i < w->config->n_releases; i++)
-		w->releases[i].rescued = w->releases[i].streaming = 0;
 	for (r = LIST_FIRST(&w->requests); r != NULL; r = next) {
 		next = LIST_NEXT(r, link);
-		if (r->arm != ARM_CANDIDATE || r->release->policy->state != STATE_ROLLED_BACK)
+		if (!lost_candidate(r))
 			continue;
 		if (r->attempt.committed)
 			leave_streaming(r);
 		else
 			rescue(r);
 	}
-	for (unsigned i = 0; i < w->config->n_releases; i++)
-		tell_rescued(&w->releases[i]);
 }
 
 void

@@ -97,9 +97,12 @@ void request_set_timer(struct request *r);
 /* A wait between two attempts is over: it counts as time of the provider's, not of grayd's. */
 void request_end_backoff(struct request *r);
 
-/* From the worker: a rollback. Candidate attempts of rolled-back releases that have not committed
- * end, and stable is asked at once; those that have are ended if the policy says so. What was done
- * is told in the slot, for the receipt. */
+/* From the worker: a rollback. The first tells in the slot, for the receipt, how many answers have
+ * lost their candidate, and the second, in the same turn, carries it out: candidate attempts that
+ * have not committed end, and stable is asked at once; those that have are ended if the policy says
+ * so. The acknowledgement stands between them: it means that no candidate attempt begins any more,
+ * which need not wait for the new ones of stable. */
+void request_tell_rollbacks(struct worker *w);
 void request_rescue_all(struct worker *w);
 /* Ends all that is left when the drain time is over. */
 void request_abort_all(struct worker *w);

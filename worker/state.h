@@ -35,7 +35,7 @@ struct live_release {
 	struct upstream *upstreams[ARM_COUNT]; /* NULL where the arm is not configured */
 	uint8_t key_index[STICKY_MAX]; /* sticky source -> worker.chat_keys or .header_names */
 	uint32_t active;	       /* requests of it at work in this worker */
-	uint32_t rescued, streaming;   /* in the present request_rescue_all() */
+	uint32_t rescued, streaming;   /* in the present request_tell_rollbacks() */
 };
 
 struct worker {

@@ -116,6 +116,7 @@ acknowledge(struct worker *w)
 {
 	static const char ack = MSG_ACK;
 
+	atomic_store_explicit(&w->slot->acked_us, clock_mono_us(), memory_order_relaxed);
 	atomic_store_explicit(
 	    &w->slot->acked_revision, w->policy.current.revision, memory_order_release);
 	if (!w->master_gone)
@@ -137,8 +138,9 @@ worker_look_at_policy(struct worker *w)
 		break;
 	case POLICY_NEW:
 		bind_releases(w);
-		request_rescue_all(w);
+		request_tell_rollbacks(w);
 		acknowledge(w);
+		request_rescue_all(w);
 		break;
 	}
 	w->looking = false;

@@ -12,8 +12,9 @@ import { dirname, join } from "node:path";
 import test from "node:test";
 import { build, isRoot, smallConfig, startGrayd, until } from "./lib/grayd.mjs";
 import { demoConfig, long, patience, sanitized, settledStats, startPair } from "./lib/load.mjs";
+import { workersOf } from "./lib/proc.mjs";
 import {
-	childrenOf, configFile, descriptors, events, isAlive, mixedLoad, mustReload, oneGeneration, reload, workers,
+	childrenOf, configFile, descriptors, events, isAlive, mixedLoad, mustReload, oneGeneration, reload,
 	writeConfig,
 } from "./lib/supervise.mjs";
 import { startSim } from "./lib/sim.mjs";
@@ -32,7 +33,7 @@ async function startSmall(t, config = smallConfig()) {
 
 test("a reload brings new workers and keeps the sockets", async (t) => {
 	const grayd = await startSmall(t);
-	const before = await workers(grayd);
+	const before = await workersOf(grayd);
 	const answer = await mustReload(grayd, { workers: 3 });
 	const after = await oneGeneration(grayd);
 
@@ -93,7 +94,7 @@ test("a connection that is open when its worker retires gets its answer, and the
 	used.send(chat());
 	await used.count(1);
 	assert.notEqual(used.answers[0].headers.connection, "close");
-	await until("both to be accepted", async () => (await workers(grayd))[0].open_connections === 2);
+	await until("both to be accepted", async () => (await workersOf(grayd))[0].open_connections === 2);
 	await mustReload(grayd);
 	// Longer than anybody's request is on its way: the old worker is patient.
 	const later = performance.now() + 300;
@@ -119,7 +120,7 @@ test("a stream that began under the old config ends under it", async (t) => {
 	await wire.until(() => wire.receivedBytes > 600);
 	await mustReload(grayd);
 	assert.equal(wire.answers.length, 0, "the stream was over too early for this test");
-	assert.ok((await workers(grayd)).some(({ generation }) => generation === 1));
+	assert.ok((await workersOf(grayd)).some(({ generation }) => generation === 1));
 	await wire.count(1);
 	assert.ok(wire.answers[0].body.toString().endsWith("data: [DONE]\n\n"));
 	wire.destroy();
@@ -170,7 +171,7 @@ test("an address that cannot be had changes nothing", async (t) => {
 
 	assert.equal(code, 1);
 	assert.match(json.error, /cannot listen on unix:\/nowhere\/at\/all\.sock: No such file/);
-	assert.equal((await workers(grayd))[0].generation, 1);
+	assert.equal((await workersOf(grayd))[0].generation, 1);
 	if (isRoot) assert.equal(childrenOf(grayd.pid).length, (await grayd.ctl(["-j", "workers"])).json.workers.length);
 });
 
@@ -200,7 +201,7 @@ test("no bad config changes anything, and each is named", async (t) => {
 	const grayd = await startSmall(t);
 	const all = badConfigs();
 	const some = long ? all : all.filter((_, i) => i % 2 === 0);
-	const before = JSON.stringify(await workers(grayd).then((all) => all.map(({ pid }) => pid)));
+	const before = JSON.stringify(await workersOf(grayd).then((all) => all.map(({ pid }) => pid)));
 	const { revision } = (await grayd.status()).grayd;
 
 	assert.ok(some.length >= 50);
@@ -211,7 +212,7 @@ test("no bad config changes anything, and each is named", async (t) => {
 		assert.equal(json.code, "refused", name);
 		assert.equal(json.error, `${configFile(grayd)}:${message}`, name);
 	}
-	assert.equal(JSON.stringify(await workers(grayd).then((all) => all.map(({ pid }) => pid))), before);
+	assert.equal(JSON.stringify(await workersOf(grayd).then((all) => all.map(({ pid }) => pid))), before);
 	assert.equal((await grayd.status()).grayd.revision, revision);
 	writeConfig(grayd, grayd.config);
 });
@@ -247,7 +248,7 @@ test("a missing key of a provider is named, a remembered one is found again", as
 
 test("a generation that cannot start is given up", root, async (t) => {
 	const { grayd } = await startPair(t, {});
-	const pids = (await workers(grayd)).map(({ pid }) => pid);
+	const pids = (await workersOf(grayd)).map(({ pid }) => pid);
 	const used = new Set(readdirSync(`/proc/${grayd.pid}/fd`).map(Number));
 	let limit = 0;
 

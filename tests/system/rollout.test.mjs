@@ -194,14 +194,7 @@ async function startTimed(t, plan, { load = {}, ...more } = {}) {
 		config: (sim) => demoConfig(sim, { release: { plan: { ...QUICK, ...plan } }, log: { requests: false } }),
 		...more,
 	});
-	pair.load = () => {
-		const client = startLoad(pair.grayd.url, { m: "demo", r: 200, c: 32, d: 120, ...load }, { log: false });
-		t.after(async () => {
-			client.child.kill("SIGINT");
-			await client.done;
-		});
-		return client;
-	};
+	pair.load = () => startLoad(pair.grayd.url, { m: "demo", r: 200, c: 32, d: 120, ...load }, { log: false });
 	return pair;
 }
 
@@ -440,13 +433,7 @@ describe("etc/rollout.sh", () => {
 
 	async function prepare(t, { script, load = {} } = {}) {
 		const pair = await startPair(t, { script });
-		if (load) {
-			const client = startLoad(pair.grayd.url, { m: "demo", r: 300, c: 32, d: 300, ...load }, { log: false });
-			t.after(async () => {
-				client.child.kill("SIGINT");
-				await client.done;
-			});
-		}
+		if (load) startLoad(pair.grayd.url, { m: "demo", r: 300, c: 32, d: 300, ...load }, { log: false });
 		return pair;
 	}
 

@@ -8,9 +8,10 @@ import { join } from "node:path";
 import test from "node:test";
 import { build, isRoot, smallConfig, startGrayd, until } from "./lib/grayd.mjs";
 import { demoConfig, long, patience, sanitized, settledStats } from "./lib/load.mjs";
+import { workersOf } from "./lib/proc.mjs";
 import { startSim } from "./lib/sim.mjs";
 import {
-	childrenOf, descriptors, events, isRunning, mixedLoad, mustReload, replaceProgram, startUpgradable, workers,
+	childrenOf, descriptors, events, isRunning, mixedLoad, mustReload, replaceProgram, startUpgradable,
 	writeConfig,
 } from "./lib/supervise.mjs";
 import { connect, post, requestText } from "./lib/wire.mjs";
@@ -172,7 +173,7 @@ test("stop ends the old binary's workers too, and waits for their streams", asyn
 // The answer to an upgrade that must fail, after which everything is as it was.
 async function mustFail(grayd, pattern) {
 	const before = await grayd.status();
-	const pids = (await workers(grayd)).map(({ pid }) => pid);
+	const pids = (await workersOf(grayd)).map(({ pid }) => pid);
 	const { code, json } = await grayd.upgrade();
 
 	assert.equal(code, 1, JSON.stringify(json));
@@ -185,7 +186,7 @@ async function mustFail(grayd, pattern) {
 		for (const key of ["state", "set_percent", "published_percent", "revision"])
 			assert.equal(after.releases[name][key], release[key]);
 	}
-	assert.deepEqual((await workers(grayd)).map(({ pid }) => pid), pids);
+	assert.deepEqual((await workersOf(grayd)).map(({ pid }) => pid), pids);
 }
 
 const good = () => readFileSync(join(build, "grayd"));

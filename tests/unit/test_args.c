@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/ctlproto.h"
 #include "ctl/usage.h"
 #include "ctl/wait.h"
 
@@ -283,15 +284,49 @@ page_has_option(const char *page, const struct param_info *p)
 	return strstr(page, option) != NULL;
 }
 
-static void
-test_man_page(void)
+static char *
+read_page(const char *path)
 {
-	char *page = calloc(1, 1 << 20), verb[64];
-	FILE *file = fopen("ctl/grayctl.8", "r");
+	char *page = calloc(1, 1 << 20);
+	FILE *file = fopen(path, "r");
 
 	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
 	CU_ASSERT(fread(page, 1, (1 << 20) - 1, file) > 0);
 	fclose(file);
+	return page;
+}
+
+static void
+test_protocol_page(void)
+{
+	char *page = read_page("daemon/grayd-control.7"), verb[64];
+
+	for (unsigned v = 0; v < VERB_COUNT; v++) {
+		const struct verb_info *info = verb_info((enum verb)v);
+
+		if (info->right == RIGHT_LOCAL)
+			continue;
+		snprintf(verb, sizeof(verb), "\n.It Cm %s", info->name);
+		if (strstr(page, verb) == NULL)
+			CU_FAIL("a verb is missing in grayd-control(7)");
+		for (const struct verb_param *p = info->params; p->role != ROLE_END; p++)
+			if (param_info(p->param)->where == WHERE_WIRE &&
+			    strstr(page, param_info(p->param)->name) == NULL)
+				CU_FAIL("an argument is missing in grayd-control(7)");
+	}
+	for (unsigned code = CTL_USAGE; code < CTL_CODE_COUNT; code++) {
+		snprintf(verb, sizeof(verb), "\n.It Cm %s\n", ctl_code_name((enum ctl_code)code));
+		if (strstr(page, verb) == NULL)
+			CU_FAIL("a code is missing in grayd-control(7)");
+	}
+	free(page);
+}
+
+static void
+test_man_page(void)
+{
+	char *page = read_page("ctl/grayctl.8"), verb[64];
+
 	for (unsigned v = 0; v < VERB_COUNT; v++) {
 		const struct verb_info *info = verb_info((enum verb)v);
 
@@ -318,4 +353,5 @@ suite_args(void)
 	CU_add_test(s, "conditions of waiting", test_waiting);
 	CU_add_test(s, "help fits a screen", test_help_fits_a_screen);
 	CU_add_test(s, "the man page is complete", test_man_page);
+	CU_add_test(s, "the page of the protocol is complete", test_protocol_page);
 }

@@ -10,7 +10,7 @@ import { countBy, long, patience, quantile, sanitized, settledStats, startLoad }
 
 // simprovider stamps an attempt when it reads it: that may be so much later than the moment at which
 // grayd sent it, on a machine with more to do than processors.
-const READ_LATE_US = sanitized ? 60000 : long ? 30000 : 10000;
+export const READ_LATE_US = sanitized ? 60000 : long ? 30000 : 10000;
 
 // A config with `count` releases "r0", "r1" ... each with its own two models, so that each can be
 // rolled back once.
@@ -50,7 +50,7 @@ const armOf = async (grayd, release, arm) =>
 
 // Waits until the arm of the release has been given `count` more requests; asks seldom, since each
 // question is a process beside those that are measured.
-async function untilMore(grayd, release, arm, count) {
+export async function untilMore(grayd, release, arm, count) {
 	const from = (await armOf(grayd, release, arm)).requests;
 
 	await until(`${count} requests for ${arm}`, async () => {
@@ -99,10 +99,35 @@ export function checkDrill({ answer, rows, attempts, atUs, lateUs, arms }, what)
 	return { rescued, verdicts };
 }
 
+// How long after the client had sent it the provider has read a request, at the most: so much later
+// than it was sent it may stamp any other.
+export function longestWay(rows, attempts) {
+	const sentUs = new Map(rows.map(({ id, start }) => [id, start]));
+
+	return attempts.reduce((most, { request_id: id, t_start_us: us }) =>
+		Math.max(most, us - (sentUs.get(id) ?? us)), READ_LATE_US);
+}
+
+// What must hold between the answer to a rollback and the next start: by grayd's clock no attempt of
+// the candidate began once all workers had acknowledged; by the client's clock none of the requests
+// of that time reached it; by the provider's, which may be `lateUs` late, neither.
+export function checkWindow({ receipt, fromUs, toUs }, rows, attempts, lateUs) {
+	const asked = new Set(attempts.map(({ request_id }) => request_id));
+	const inside = (us) => us > fromUs && us < toUs;
+
+	assert.ok(receipt.last_candidate_attempt_us <= receipt.acknowledge_us, JSON.stringify(receipt));
+	assert.ok(rows.some(({ start }) => inside(start)), "nothing was sent behind the answer");
+	assert.deepEqual(rows.filter(({ id, start, end }) => inside(start) && end < toUs && asked.has(id)), []);
+	assert.deepEqual(attempts.filter(({ t_start_us: us }) => us > fromUs + lateUs && us < toUs), []);
+}
+
+const figures = (name, values) => `${name} of ${values.length}: p50 ${quantile(values, 0.5)}, ` +
+	`p90 ${quantile(values, 0.9)}, p99 ${quantile(values, 0.99)}, most ${Math.max(...values)}`;
+
 export function tellReceipts(t, receipts) {
-	for (const name of ["publish_us", "acknowledge_us"]) {
-		const values = receipts.map((receipt) => receipt[name]);
-		t.diagnostic(`${name} of ${values.length}: p50 ${quantile(values, 0.5)}, ` +
-			`p99 ${quantile(values, 0.99)}`);
-	}
+	for (const name of ["publish_us", "acknowledge_us"])
+		t.diagnostic(figures(name, receipts.map((receipt) => receipt[name])));
+	t.diagnostic(figures("both", receipts.map((receipt) => receipt.publish_us + receipt.acknowledge_us)));
+	const sum = (name) => receipts.reduce((all, receipt) => all + (receipt[name] ?? 0), 0);
+	t.diagnostic(`${sum("rescued")} rescued, ${sum("streaming")} were streaming`);
 }

@@ -15,9 +15,9 @@ export const long = Boolean(process.env.GRAYD_LONG);
 export const sanitized = /address/.test(build);
 export const patience = sanitized ? 6 : 1;
 
-const running = new Set();
+const running = new Map(); // child → the address it was sent to
 process.on("exit", () => {
-	for (const child of running) child.kill("SIGKILL");
+	for (const child of running.keys()) child.kill("SIGKILL");
 });
 
 function readCsv(file) {
@@ -53,7 +53,7 @@ export function startLoad(url, options, { log = true } = {}) {
 	if (log) args.push("--log", file);
 	const child = spawn(join(build, "loadgen"), args, { stdio: ["ignore", "pipe", "pipe"] });
 	let out = "", errors = "";
-	running.add(child);
+	running.set(child, url);
 	child.stdout.on("data", (data) => (out += data));
 	child.stderr.on("data", (data) => (errors += data));
 	const done = once(child, "close").then(([code, signal]) => {
@@ -106,14 +106,14 @@ export function quantile(values, q) {
 // Five standard deviations of a count of n draws with probability p.
 export const fiveSigma = (n, p) => 5 * Math.sqrt(n * p * (1 - p));
 
-// A simprovider and a grayd in front of it, both ended, like every load, when the test `t` ends.
+// A simprovider and a grayd in front of it, both ended, like every load on it, when the test `t` ends.
 //   script   of simprovider; `config` of grayd, or a function of the simprovider that makes it
 export async function startPair(t, { script, config = demoConfig, simArgs, ...more } = {}) {
 	const sim = await startSim({ script, args: simArgs });
 	let grayd;
 
 	t.after(async () => {
-		for (const child of running) child.kill("SIGKILL");
+		for (const [child, url] of running) if (grayd?.urls.includes(url)) child.kill("SIGKILL");
 		await grayd?.stop();
 		await sim.stop();
 	});

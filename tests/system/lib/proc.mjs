@@ -4,8 +4,9 @@
 import { execFile } from "node:child_process";
 import { readFileSync, readdirSync, readlinkSync } from "node:fs";
 
-// The workers as `grayctl workers -j` lists them.
-export const workersOf = async (grayd) => (await grayd.ctl(["-j", "workers"])).json.workers;
+// The workers as `grayctl workers -j` lists them, without grayd's other processes.
+export const workersOf = async (grayd) =>
+	(await grayd.ctl(["-j", "workers"])).json.workers.filter(({ role }) => role === "worker");
 
 export function statusOf(pid) {
 	const lines = readFileSync(`/proc/${pid}/status`, "utf8").trim().split("\n");

@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build, startGrayd, until } from "./grayd.mjs";
 import { startLoad } from "./load.mjs";
+import { workersOf } from "./proc.mjs";
 
 export const configFile = (grayd) => join(grayd.dir, "grayd.json");
 
@@ -43,14 +44,9 @@ export function childrenOf(pid) {
 	return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
 }
 
-export async function workers(grayd) {
-	const { json } = await grayd.ctl(["-j", "workers"]);
-	return json.workers.filter(({ role }) => role === "worker");
-}
-
 // Waits until the workers of only one generation are there.
 export const oneGeneration = (grayd, seconds = 40) => until("older generations to leave", async () => {
-	const all = await workers(grayd);
+	const all = await workersOf(grayd);
 	return all.length > 0 && all.every(({ generation }) => generation === all[0].generation) && all;
 }, seconds);
 

@@ -69,6 +69,7 @@ export function connect(url, { allowHalfOpen = false } = {}) {
 		interim: (n) => wait(() => wire.interims.length >= n || wire.closed),
 		until: (check) => wait(check),
 		destroy: () => socket.destroy(),
+		reset: () => socket.resetAndDestroy(),
 	};
 
 	function wait(check) {
