@@ -21,7 +21,7 @@ export const SYSTEMS = {
 		code: 503, outcome: "overloaded", array: true, behaviour: { usage: { mode: "with_choices" } } },
 	claude: { kind: "anthropic", base: "/v1", key: "sk-ant-0123456789-claude", model: "claude-sonnet-4.5",
 		price: { input: 3.75, cached_input: 0.3, cache_write: 4.5, output: 15 }, code: 529,
-		outcome: "overloaded" },
+		outcome: "overloaded", behaviour: { usage: { cache_write: 10 } } },
 	gemini: { kind: "gemini", base: "/v1beta", key: "AIza0123456789-gemini", model: "gemini-2.5-flash",
 		price: { input: 0.4, cached_input: 0.04, output: 2.5 }, code: 503, outcome: "overloaded" },
 };
