@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: MIT
+// What users of other gateways complain about, in money, leaks and truth: a test for each, with its
+// name, for both APIs that applications speak.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { APIS, ask, words } from "./lib/apis.mjs";
+import { attemptsOf, ownProvider, quiet, startPair, stats } from "./lib/expect.mjs";
+import { until } from "./lib/grayd.mjs";
+import { load, long, sanitized } from "./lib/load.mjs";
+import { memoryOf, workersOf } from "./lib/proc.mjs";
+
+const status = (code, more = {}) => [{ kind: "status", status: code, ...more }];
+const SHAPES = [["whole", false], ["streamed", true]];
+const logLine = (pair, id) => until("the line in the log", () => pair.grayd.logLines().find((line) => line.id === id));
+
+for (const api of APIS) {
+	describe(`money, ${api.name}`, { concurrency: 4 }, () => {
+		const price = { input: 4, cached_input: 1, cache_write: 5, output: 10 };
+		// Only Anthropic tells of what it writes to its cache.
+		const written = api.kind === "anthropic" ? 50 : 0;
+		const usage = { input: 1000, cached: 900, ...(written && { cache_write: written }), output: 6 };
+		const cost = ((1000 - 900 - written) * 4 + 900 * 1 + written * 5 + 6 * 10) / 1e6;
+		const models = { cached: { usage }, dear: { usage: { ...usage, extra: { cost: 55.5, total_cost: 7, cost_usd: 8 } } },
+			broken: { faults: status(500) }, endless: { tokens: 100000, chunk_ms: 3, usage: { input: 1000, cached: 900 } } };
+		const releases = { cached: { stable: "cached" }, dear: { stable: "dear" },
+			fallen: { stable: "cached", candidate: "broken", backoff_ms: 1 }, endless: { stable: "endless" } };
+		let pair;
+		before(async () => {
+			pair = await startPair({ script: { models }, provider: { kind: api.kind }, config: { releases,
+				models: Object.fromEntries(Object.keys(models).map((name) => [name, { provider: "sim", price }])) } });
+		});
+		after(() => pair?.stop());
+
+		for (const [shape, stream] of SHAPES) {
+			test(`cached tokens keep their price, ${shape}`, async () => {
+				// Also where the client does not want to know of usage.
+				const answer = await ask(pair.grayd, api, "cached", { stream, ...(stream && { stream_options: undefined }) });
+				const line = await logLine(pair, answer.id);
+				assert.deepEqual([line.tokens_input, line.tokens_cached, line.tokens_cache_write ?? 0, line.tokens_output],
+					[1000 - 900 - written, 900, written, 6]);
+				assert.equal(line.cost_usd, cost);
+			});
+
+			test(`an answer has its cost behind a fallback, too, ${shape}`, async () => {
+				const answer = await ask(pair.grayd, api, "fallen", { stream });
+				assert.equal(answer.arm, "stable");
+				if (!stream) assert.equal(Number(answer.headers["x-gray-cost-usd"]), cost);
+				assert.equal((await logLine(pair, answer.id)).cost_usd, cost);
+			});
+
+			test(`a provider's own word on cost is not believed, ${shape}`, async () => {
+				const answer = await ask(pair.grayd, api, "dear", { stream });
+				assert.match(answer.bytes.toString(), /"cost":55\.5/);
+				assert.equal((await logLine(pair, answer.id)).cost_usd, cost);
+			});
+		}
+
+		test("and all of it adds up", async () => {
+			const { arms } = (await quiet(pair.grayd)).releases.fallen;
+			assert.equal(arms.candidate.cost_usd, 0);
+			assert.ok(Math.abs(arms.stable.cost_usd - arms.stable.sent * cost) < 1e-12);
+		});
+
+		// What the provider had told is exact; the rest is an estimate, and said to be one.
+		test("tokens are not lost when the client leaves", async () => {
+			const leaving = new AbortController();
+			const answer = await fetch(pair.grayd.url + api.path, { method: "POST", signal: leaving.signal,
+				headers: { "x-request-id": `leaves-${api.kind}` }, body: JSON.stringify(api.body("endless", { stream: true })) });
+			const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+			for (let text = ""; !text.includes("tok20"); text += (await reader.read()).value);
+			leaving.abort();
+			const [entry] = await until("the end of the attempt", async () => {
+				const all = await attemptsOf(pair.sim, `leaves-${api.kind}`);
+				return all[0].state === "cancelled" && all;
+			});
+			const { stable } = (await quiet(pair.grayd)).releases.endless.arms;
+			const told = entry.told === "input";
+			assert.equal(told, api.kind === "anthropic");
+			assert.equal(stable.cancelled, 1);
+			assert.deepEqual(stable.tokens, { input: told ? 100 : 0, cached: told ? 900 : 0, cache_write: 0,
+				output: entry.told_output_tokens });
+			assert.equal(stable.estimated.attempts, 1);
+			assert.ok(stable.estimated.output + stable.tokens.output >= 20);
+			assert.ok(stable.estimated.cost_usd > 0);
+			const line = await logLine(pair, `leaves-${api.kind}`);
+			assert.equal(line.outcome, "cancelled");
+			assert.equal(line.estimated_tokens_output, stable.estimated.output);
+		});
+	});
+
+	describe(`truth, ${api.name}`, { concurrency: 4 }, () => {
+		const models = { plain: { tokens: 3, answers_as: "somebody-else" }, next: { tokens: 3 },
+			broken: { faults: status(503, { message: "out of order" }) } };
+		const releases = { chat: { stable: "the-plain-one", candidate: "next" },
+			fallen: { stable: "the-plain-one", candidate: "broken", backoff_ms: 1 } };
+		let pair;
+		before(async () => {
+			pair = await startPair({ script: { models }, provider: { kind: api.kind }, config: { releases, models: {
+				"the-plain-one": { provider: "sim", name: "plain" }, next: { provider: "sim" }, broken: { provider: "sim" } } } });
+		});
+		after(() => pair?.stop());
+
+		for (const [shape, stream] of SHAPES) {
+			test(`the model that really answered is told, ${shape}`, async () => {
+				const fallen = await ask(pair.grayd, api, "fallen", { stream });
+				assert.deepEqual(["arm", "model", "provider", "release"].map((name) => fallen.headers[`x-gray-${name}`]),
+					["stable", "plain", "sim", "fallen"]);
+				assert.equal(fallen.text, words("plain", 3));
+				assert.match(fallen.bytes.toString(), /"model":"somebody-else"/);
+				const line = await logLine(pair, fallen.id);
+				assert.deepEqual([line.arm, line.assigned, line.model, line.provider], ["stable", "candidate", "plain", "sim"]);
+				const good = await ask(pair.grayd, api, "chat", { stream });
+				assert.deepEqual(["arm", "model", "fallback"].map((name) => good.headers[`x-gray-${name}`]),
+					["candidate", "next", "0"]);
+				assert.equal(good.text, words("next", 3));
+			});
+
+			test(`why it fell back is told: to the client, in the log, in the error report, ${shape}`, async () => {
+				const answer = await ask(pair.grayd, api, "fallen", { stream });
+				assert.deepEqual([answer.headers["x-gray-fallback"], answer.reason, answer.headers["x-gray-attempts"]],
+					["1", "overloaded", "2"]);
+				assert.equal((await logLine(pair, answer.id)).fallback, "overloaded");
+				const { errors } = (await pair.grayd.ctl(["-j", "errors", "fallen"])).json.releases.fallen;
+				const entry = errors.find((one) => one.request_id === answer.id);
+				assert.deepEqual([entry.outcome, entry.status, entry.model, entry.saved], ["overloaded", 503, "broken", true]);
+				assert.match(entry.message, /out of order/);
+			});
+		}
+
+		test("the head of a stream says what the head of a whole answer says", async () => {
+			for (const release of ["chat", "fallen"]) {
+				const [whole, stream] = await Promise.all([false, true].map(async (wanted) => {
+					const { headers } = await ask(pair.grayd, api, release, { stream: wanted });
+					return Object.keys(headers).filter((name) => /^x-/.test(name) && !/-cost-/.test(name)).sort();
+				}));
+				assert.deepEqual(stream, whole);
+				for (const name of ["x-request-id", "x-gray-release", "x-gray-stage", "x-gray-arm", "x-gray-model",
+					"x-gray-provider", "x-gray-attempts", "x-gray-fallback", "x-gray-overhead-ms"])
+					assert.ok(stream.includes(name), name);
+			}
+		});
+	});
+}
+
+// ---- leaks -------------------------------------------------------------------------------------
+
+// Two providers in this process that keep the heads of what reaches them; the first one fails.
+async function twoProviders(t) {
+	const seen = { first: [], second: [] };
+	const first = await ownProvider((req, res) => {
+		seen.first.push(req.headers);
+		res.writeHead(503, { "content-type": "application/json", "set-cookie": "session=of-the-first", "x-secret-of-first": "1" });
+		res.end('{"error":{"message":"busy"}}');
+	});
+	const second = await ownProvider((req, res) => {
+		seen.second.push(req.headers);
+		res.writeHead(200, { "content-type": "application/json", "set-cookie": "session=of-the-second" });
+		res.end(JSON.stringify(req.url.endsWith("/messages") ? { type: "message", role: "assistant", stop_reason: "end_turn",
+			content: [{ type: "text", text: "hi" }], usage: { input_tokens: 1, output_tokens: 1 } }
+			: { choices: [{ index: 0, message: { role: "assistant", content: "hi" }, finish_reason: "stop" }] }));
+	});
+	t.after(() => Promise.all([first.stop(), second.stop()]));
+	return { seen, first, second };
+}
+
+for (const api of APIS) {
+	const own = api.kind === "anthropic" ? "x-api-key" : "authorization";
+	const keyOf = (headers) => (headers[own] ?? "").replace(/^Bearer /, "");
+
+	test(`neither the client's nor another provider's credentials reach a provider, ${api.name}`, async (t) => {
+		const { seen, first, second } = await twoProviders(t);
+		const provider = (at, name, more) => ({ kind: api.kind, base_url: at.url, api_key: { env: `KEY_OF_${name}` }, ...more });
+		const pair = await startPair({ t, script: { models: {} },
+			env: { KEY_OF_FIRST: "key-of-first-0123456789", KEY_OF_SECOND: "key-of-second-0123456789" },
+			config: { providers: { first: provider(first, "FIRST", api.kind === "openai" && { organization: "org-of-first" }),
+				second: provider(second, "SECOND") },
+				models: { one: { provider: "first" }, two: { provider: "second" } },
+				releases: { chat: { stable: "two", candidate: "one", backoff_ms: 1 } } } });
+		const headers = { authorization: "Bearer key-of-the-client", "x-api-key": "key-of-the-client", cookie: "session=of-the-client",
+			"x-goog-api-key": "key-of-the-client" };
+		for (let i = 0; i < 2; i++) {
+			const answer = await ask(pair.grayd, api, "chat", { headers });
+			assert.deepEqual([answer.status, answer.arm, answer.reason], [200, "stable", "overloaded"]);
+			assert.equal(answer.headers["set-cookie"], undefined);
+			assert.equal(answer.headers["x-secret-of-first"], undefined);
+		}
+		assert.deepEqual([seen.first.length, seen.second.length], [2, 2]);
+		for (const head of seen.first) assert.equal(keyOf(head), "key-of-first-0123456789");
+		for (const head of seen.second) {
+			assert.equal(keyOf(head), "key-of-second-0123456789");
+			assert.doesNotMatch(JSON.stringify(head), /of-first/);
+		}
+		if (api.kind === "openai") assert.equal(seen.first[0]["openai-organization"], "org-of-first");
+		for (const head of [...seen.first, ...seen.second]) {
+			assert.doesNotMatch(JSON.stringify(head), /of-the-client/);
+			assert.equal(head.cookie, undefined);
+		}
+	});
+}
+
+test("memory does not grow with the number of requests", { skip: sanitized && "the sanitizer keeps what is freed" },
+	async (t) => {
+		const models = { good: { tokens: 5 }, bad: { faults: [...status(500, { probability: 0.3 }),
+			{ kind: "cut", after: 2, probability: 0.3, only: "stream" }, { kind: "reset", at: "body", probability: 0.3 }] } };
+		const pair = await startPair({ t, script: { models }, config: {
+			models: { good: { provider: "sim" }, bad: { provider: "sim" } },
+			releases: { chat: { stable: "good", candidate: "bad", backoff_ms: 1 } } } });
+		const round = async (stream) => {
+			await load(pair.grayd.url, { m: "chat", n: 2000, c: 16, stream }, { log: false });
+		};
+		const resident = async () => {
+			await quiet(pair.grayd);
+			return (await workersOf(pair.grayd)).reduce((sum, { pid }) => sum + memoryOf(pid), 0);
+		};
+		// Buffers, pools and arenas grow until they fit the load.
+		for (let i = 0; i < 2; i++) for (const stream of [false, true]) await round(stream);
+		const begin = await resident();
+		const rounds = long ? 30 : 3, requests = rounds * 2 * 2000;
+		for (let i = 0; i < rounds; i++) for (const stream of [false, true]) await round(stream);
+		const grown = await resident() - begin;
+		// Less than the smallest thing that could be lost with each; what is left is arenas' play.
+		assert.ok(grown < requests * (long ? 16 : 64), `${requests} requests left ${grown} bytes`);
+		const { arms } = (await stats(pair.grayd, "chat")).releases.chat;
+		assert.equal(arms.candidate.requests, 8000 + requests);
+	});
