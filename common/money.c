@@ -57,6 +57,19 @@ money_times(struct money m, uint64_t n)
 }
 
 struct money
+money_scale(struct money m, uint64_t num, uint64_t den)
+{
+	unsigned __int128 most = (unsigned __int128)UINT64_MAX * PICOUSD_PER_USD, whole, rest;
+
+	assert(den > 0);
+	whole = to_wide(m) / den;
+	rest = to_wide(m) % den;
+	if (num > 0 && whole > most / num)
+		return (struct money){ UINT64_MAX, PICOUSD_PER_USD - 1 };
+	return from_wide(whole * num + (rest * num + den / 2) / den);
+}
+
+struct money
 money_difference(struct money a, struct money b)
 {
 	unsigned __int128 from = to_wide(a), less = to_wide(b);
@@ -97,6 +110,29 @@ money_format(char out[MONEY_CHARS], struct money m, unsigned decimals)
 		snprintf(
 		    out, MONEY_CHARS, "%" PRIu64 ".%0*" PRIu64, m.usd, (int)decimals, fraction);
 	return out;
+}
+
+int
+money_parse(const char *text, struct money *out)
+{
+	unsigned __int128 usd = 0;
+	uint64_t picousd = 0, unit = PICOUSD_PER_USD;
+	const char *at = text;
+
+	for (; *at >= '0' && *at <= '9'; at++) {
+		usd = usd * 10 + (unsigned)(*at - '0');
+		if (usd > UINT64_MAX)
+			return -1;
+	}
+	if (at == text)
+		return -1;
+	if (*at == '.')
+		for (at++; *at >= '0' && *at <= '9' && unit > 1; at++) {
+			unit /= 10;
+			picousd += unit * (uint64_t)(*at - '0');
+		}
+	*out = (struct money){ (uint64_t)usd, picousd };
+	return *at == '\0' ? 0 : -1;
 }
 
 int64_t

@@ -26,6 +26,8 @@ struct money money_make(uint64_t usd, uint64_t picousd);
 struct money money_cost(uint64_t tokens, uint64_t price_picousd);
 struct money money_sum(struct money a, struct money b);
 struct money money_times(struct money m, uint64_t n);
+/* m * num / den, rounded half up to a picodollar; den > 0. */
+struct money money_scale(struct money m, uint64_t num, uint64_t den);
 /* a - b, and nothing where b is more. */
 struct money money_difference(struct money a, struct money b);
 
@@ -41,6 +43,9 @@ struct money money_from_units(uint64_t units, uint64_t rest_picousd);
 /* Decimal text with `decimals` (0 to 12) digits after the point, rounded half up; exact with 12.
  * Returns `out`. */
 char *money_format(char out[MONEY_CHARS], struct money m, unsigned decimals);
+/* The same backwards, for amounts as money_format() writes them with up to 12 decimals. -1: it is
+ * none, or does not fit. */
+int money_parse(const char *text, struct money *out) MUST_CHECK;
 /* How much less `b` costs than `a`, in hundredths of a percent of `a`, rounded; negative when it
  * costs more; 0 when `a` is nothing. */
 int64_t money_saving_bp(struct money a, struct money b);

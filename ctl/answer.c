@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Members of an answer, with something to show for those that are missing; see output.h. */
 #include <cjson/cJSON.h>
+#include <stdio.h>
 
 #include "ctl/output.h"
 #include "ctl/words.h"
@@ -42,5 +43,19 @@ answer_percent(const cJSON *object, const char *name, char out[WORDS_BYTES])
 		return words_percent(out, percent->valuedouble);
 	out[0] = '-';
 	out[1] = '\0';
+	return out;
+}
+
+char *
+answer_saving(const cJSON *object, unsigned decimals, char out[2 * WORDS_BYTES])
+{
+	const char *saving = answer_text(object, "saving_usd");
+	bool more = saving[0] == '-';
+	double percent = answer_number(object, "saving_percent");
+	char amount[WORDS_BYTES];
+
+	snprintf(out, 2 * WORDS_BYTES, "%s USD %s, %.2f %%",
+	    words_usd(amount, saving + more, decimals), more ? "more" : "less",
+	    more ? -percent : percent);
 	return out;
 }

@@ -125,6 +125,37 @@ read_general_option(struct reader *r, struct option *o)
 }
 
 static int
+append_value(struct reader *r, enum param p, const char *text)
+{
+	struct command_value each, *v = &r->out->values[p];
+
+	if (param_parse(p, text, &each, r->e) == -1)
+		return -1;
+	if (v->number == COMMAND_LIST_MAX)
+		return err_set(
+		    r->e, "%s: more than %d of them", param_info(p)->name, COMMAND_LIST_MAX);
+	r->out->list[v->number++] = text;
+	v->list = r->out->list;
+	v->given = true;
+	return 0;
+}
+
+/* `--compare requests=N input=N`: the words that look so belong to the option. */
+static int
+read_list_option(struct reader *r, enum param p, struct option *o)
+{
+	if (r->out->values[p].given)
+		return err_set(r->e, "%s: given twice", param_info(p)->name);
+	if (take_value(r, o) == -1 || append_value(r, p, o->value) == -1)
+		return -1;
+	while (r->next < r->argc && r->argv[r->next][0] != '-' &&
+	       strchr(r->argv[r->next], '=') != NULL)
+		if (append_value(r, p, r->argv[r->next++]) == -1)
+			return -1;
+	return 0;
+}
+
+static int
 read_option(struct reader *r)
 {
 	struct option o;
@@ -146,6 +177,8 @@ read_option(struct reader *r)
 			continue;
 		if (info->type == TYPE_FLAG)
 			return take_flag(r, &o) == -1 ? -1 : set_value(r, p->param, "");
+		if (info->type == TYPE_LIST)
+			return read_list_option(r, p->param, &o);
 		return take_value(r, &o) == -1 ? -1 : set_value(r, p->param, o.value);
 	}
 	return err_set(r->e, "%s: %s has no such option", o.written, verb_info(r->out->verb)->name);
@@ -164,22 +197,6 @@ read_verb(struct reader *r, const char *word)
 		return err_set(r->e, "unknown verb \"%.32s\"", word);
 	return err_set(
 	    r->e, "unknown verb \"%.32s\": did you mean \"%s\"?", word, verb_info(near)->name);
-}
-
-static int
-append_value(struct reader *r, enum param p, const char *text)
-{
-	struct command_value each, *v = &r->out->values[p];
-
-	if (param_parse(p, text, &each, r->e) == -1)
-		return -1;
-	if (v->number == COMMAND_LIST_MAX)
-		return err_set(
-		    r->e, "%s: more than %d of them", param_info(p)->name, COMMAND_LIST_MAX);
-	r->out->list[v->number++] = text;
-	v->list = r->out->list;
-	v->given = true;
-	return 0;
 }
 
 static int

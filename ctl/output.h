@@ -43,6 +43,11 @@ void text_print_journal(const struct screen *screen, const struct cJSON *status)
 /* ---- text_stats.c ---------------------------------------------------------------------------- */
 output_show_fn text_show_stats, text_show_errors;
 
+/* ---- text_cost.c ----------------------------------------------------------------------------- */
+output_show_fn text_show_cost;
+/* ---- text_compare.c -------------------------------------------------------------------------- */
+output_show_fn text_show_compare;
+
 /* Members of an answer; a missing or wrong one is NULL, "" or 0, so that what an older or newer
  * grayd says can always be shown. */
 const struct cJSON *answer_get(const struct cJSON *object, const char *name);
@@ -51,3 +56,5 @@ double answer_number(const struct cJSON *object, const char *name);
 bool answer_is_true(const struct cJSON *object, const char *name);
 /* A share in words; "-" where it is null. */
 char *answer_percent(const struct cJSON *object, const char *name, char out[WORDS_BYTES]);
+/* "saving_usd" and "saving_percent" in words: "39,000.00 USD less, 86.67 %". */
+char *answer_saving(const struct cJSON *object, unsigned decimals, char out[2 * WORDS_BYTES]);

@@ -83,6 +83,7 @@ show_failure(const struct screen *screen, const struct args *args, const cJSON *
 #define show_verify  text_show_verify
 #define show_stats   text_show_stats
 #define show_errors  text_show_errors
+#define show_cost    text_show_cost
 const struct output output_text = {
 	.show = {
 #define VERB(id, name, right, handler, show, ...) [VERB_##id] = show_##show,

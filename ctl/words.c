@@ -3,9 +3,12 @@
 #include "ctl/words.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+
+#include "common/money.h"
 
 char *
 words_percent(char out[WORDS_BYTES], double percent)
@@ -96,5 +99,66 @@ words_ago(char out[WORDS_BYTES], const char *iso, const char *now_iso)
 		words_seconds(out, (uint64_t)(now - then));
 		strcat(out, " ago");
 	}
+	return out;
+}
+
+/* Commas between each three of the digits up to the point, or the end. */
+static char *
+separate(char out[WORDS_BYTES], const char *digits)
+{
+	size_t whole = strcspn(digits, "."), n = 0;
+
+	for (size_t i = 0; digits[i] != '\0' && n + 2 < WORDS_BYTES; i++) {
+		if (i > 0 && i < whole && (whole - i) % 3 == 0)
+			out[n++] = ',';
+		out[n++] = digits[i];
+	}
+	out[n] = '\0';
+	return out;
+}
+
+char *
+words_count(char out[WORDS_BYTES], double count)
+{
+	char digits[WORDS_BYTES];
+
+	snprintf(digits, sizeof(digits), "%.0f", count);
+	return separate(out, digits);
+}
+
+char *
+words_usd(char out[WORDS_BYTES], const char *usd, unsigned decimals)
+{
+	bool negative = usd[0] == '-';
+	char digits[MONEY_CHARS];
+	struct money amount;
+
+	if (money_parse(usd + negative, &amount) != 0)
+		return strcpy(out, "-");
+	separate(out + negative, money_format(digits, amount, decimals));
+	if (negative)
+		out[0] = '-';
+	return out;
+}
+
+unsigned
+words_usd_decimals(const char *usd)
+{
+	bool nothing = strspn(usd, "-0.") == strlen(usd);
+
+	usd += usd[0] == '-';
+	return !nothing && usd[0] == '0' && usd[1] == '.' ? WORDS_SMALL : WORDS_CENTS;
+}
+
+char *
+words_price(char out[WORDS_BYTES], const char *price)
+{
+	const char *point = strchr(price, '.');
+	size_t decimals = point != NULL ? strlen(point + 1) : 0;
+
+	snprintf(out, WORDS_BYTES, "%.40s%s", price,
+	    point == NULL   ? ".00"
+	    : decimals == 1 ? "0"
+			    : "");
 	return out;
 }

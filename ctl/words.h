@@ -24,3 +24,16 @@ int64_t words_parse_time(const char *iso);
 char *words_time(char out[WORDS_BYTES], const char *iso, const char *now_iso);
 /* "2 min 5 s ago"; "just now" below a second. */
 char *words_ago(char out[WORDS_BYTES], const char *iso, const char *now_iso);
+
+/* 1234567 gives "1,234,567". */
+char *words_count(char out[WORDS_BYTES], double count);
+/* An amount as grayd writes it ("-45000.123400000000"), rounded to `decimals`, with separators:
+ * "-45,000.12"; "-" where it is none. */
+char *words_usd(char out[WORDS_BYTES], const char *usd, unsigned decimals);
+/* How many decimals an amount needs to say something: cents, or millionths where it is below a
+ * dollar. */
+#define WORDS_CENTS 2
+#define WORDS_SMALL 6
+unsigned words_usd_decimals(const char *usd);
+/* A price in USD per million tokens as the config has it, with two decimals at least: "0.10". */
+char *words_price(char out[WORDS_BYTES], const char *price);

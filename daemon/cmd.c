@@ -3,6 +3,7 @@
 #include "daemon/cmd.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -97,6 +98,47 @@ void
 cmd_put_digits(struct cmd *cmd, cJSON *in, const char *name, const char *digits)
 {
 	checked(cmd, cJSON_AddRawToObject(in, name, digits));
+}
+
+void
+cmd_put_count(struct cmd *cmd, cJSON *in, const char *name, uint64_t count)
+{
+	char digits[24];
+
+	snprintf(digits, sizeof(digits), "%" PRIu64, count);
+	cmd_put_digits(cmd, in, name, digits);
+}
+
+void
+cmd_put_usd(struct cmd *cmd, cJSON *in, const char *name, const struct money *amount)
+{
+	char digits[MONEY_CHARS];
+
+	if (amount != NULL)
+		cmd_put_text(cmd, in, name, money_format(digits, *amount, PICOUSD_DECIMALS));
+	else
+		cmd_put_null(cmd, in, name);
+}
+
+void
+cmd_put_saving(struct cmd *cmd, cJSON *in, const struct money *from, const struct money *to)
+{
+	char digits[MONEY_CHARS + 1] = "-";
+	struct money less, more;
+
+	if (from == NULL || to == NULL) {
+		cmd_put_null(cmd, in, "saving_usd");
+		cmd_put_null(cmd, in, "saving_percent");
+		return;
+	}
+	less = money_difference(*from, *to);
+	more = money_difference(*to, *from);
+	if (more.usd > 0 || more.picousd > 0)
+		money_format(digits + 1, more, PICOUSD_DECIMALS);
+	else
+		money_format(digits, less, PICOUSD_DECIMALS);
+	cmd_put_text(cmd, in, "saving_usd", digits);
+	cmd_put_number(cmd, in, "saving_percent", (double)money_saving_bp(*from, *to) / 100);
 }
 
 void

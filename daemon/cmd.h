@@ -13,6 +13,7 @@
 
 #include "common/ctlproto.h"
 #include "common/err.h"
+#include "common/money.h"
 #include "daemon/transition.h"
 
 struct master;
@@ -46,6 +47,14 @@ cJSON *cmd_put_array(struct cmd *cmd, cJSON *in, const char *name);
 cJSON *cmd_put_element(struct cmd *cmd, cJSON *array); /* an object */
 void cmd_put_number(struct cmd *cmd, cJSON *in, const char *name, double value);
 void cmd_put_digits(struct cmd *cmd, cJSON *in, const char *name, const char *digits);
+/* A count of any size, with all its digits. */
+void cmd_put_count(struct cmd *cmd, cJSON *in, const char *name, uint64_t count);
+/* An exact amount: a string with twelve decimals, since a JSON number is a double to most who read
+ * it. NULL gives null. */
+void cmd_put_usd(struct cmd *cmd, cJSON *in, const char *name, const struct money *amount);
+/* How much less `to` is than `from`: "saving_usd" and "saving_percent", negative where it is more;
+ * null where one of them is NULL. */
+void cmd_put_saving(struct cmd *cmd, cJSON *in, const struct money *from, const struct money *to);
 void cmd_put_text(struct cmd *cmd, cJSON *in, const char *name, const char *text);
 void cmd_put_bool(struct cmd *cmd, cJSON *in, const char *name, bool value);
 void cmd_put_null(struct cmd *cmd, cJSON *in, const char *name);
@@ -86,6 +95,12 @@ void cmd_put_rollout(struct cmd *cmd, cJSON *in, const struct policy_release *se
 /* cmd_stats.c: what was counted */
 void cmd_stats(struct cmd *cmd);
 void cmd_errors(struct cmd *cmd);
+
+/* cmd_cost.c: what it cost */
+void cmd_cost(struct cmd *cmd);
+
+/* cmd_compare.c: what something would cost, by the prices alone */
+void cmd_compare(struct cmd *cmd);
 
 /* cmd_journal.c: what was */
 void cmd_history(struct cmd *cmd);

@@ -5,8 +5,6 @@
  */
 #include "daemon/cmd.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -57,30 +55,21 @@ put_money(struct cmd *cmd, cJSON *in, const char *name, const struct config_mode
 }
 
 static void
-put_count(struct cmd *cmd, cJSON *in, const char *name, uint64_t count)
-{
-	char digits[24];
-
-	snprintf(digits, sizeof(digits), "%" PRIu64, count);
-	cmd_put_digits(cmd, in, name, digits);
-}
-
-static void
 put_bill(struct cmd *cmd, cJSON *arm, const struct config_model *model,
     const uint64_t counters[COUNTER_COUNT])
 {
 	cJSON *tokens = cmd_put_object(cmd, arm, "tokens"), *estimated;
 
-	put_count(cmd, tokens, "input", counters[COUNTER_TOKENS_INPUT]);
-	put_count(cmd, tokens, "cached", counters[COUNTER_TOKENS_CACHED]);
-	put_count(cmd, tokens, "cache_write", counters[COUNTER_TOKENS_CACHE_WRITE]);
-	put_count(cmd, tokens, "output", counters[COUNTER_TOKENS_OUTPUT]);
+	cmd_put_count(cmd, tokens, "input", counters[COUNTER_TOKENS_INPUT]);
+	cmd_put_count(cmd, tokens, "cached", counters[COUNTER_TOKENS_CACHED]);
+	cmd_put_count(cmd, tokens, "cache_write", counters[COUNTER_TOKENS_CACHE_WRITE]);
+	cmd_put_count(cmd, tokens, "output", counters[COUNTER_TOKENS_OUTPUT]);
 	put_money(cmd, arm, "cost_usd", model,
 	    money_from_units(counters[COUNTER_COST_UNITS], counters[COUNTER_COST_PICOUSD]));
 	estimated = cmd_put_object(cmd, arm, "estimated");
-	put_count(cmd, estimated, "attempts", counters[COUNTER_ESTIMATED]);
-	put_count(cmd, estimated, "input", counters[COUNTER_ESTIMATED_INPUT]);
-	put_count(cmd, estimated, "output", counters[COUNTER_ESTIMATED_OUTPUT]);
+	cmd_put_count(cmd, estimated, "attempts", counters[COUNTER_ESTIMATED]);
+	cmd_put_count(cmd, estimated, "input", counters[COUNTER_ESTIMATED_INPUT]);
+	cmd_put_count(cmd, estimated, "output", counters[COUNTER_ESTIMATED_OUTPUT]);
 	put_money(cmd, estimated, "cost_usd", model,
 	    money_from_units(
 		counters[COUNTER_ESTIMATED_UNITS], counters[COUNTER_ESTIMATED_PICOUSD]));

@@ -23,6 +23,7 @@
 #include "daemon/journal.h"
 #include "daemon/notify.h"
 #include "daemon/planner.h"
+#include "daemon/rates.h"
 #include "daemon/upgrade.h"
 #include "worker/worker.h"
 
@@ -201,7 +202,7 @@ start(struct master *m, struct err *e)
 		return -1;
 	if (m->predecessor != NULL ? predecessor_begin(m, e) != 0 : begin_alone(m, e) != 0)
 		return -1;
-	if (planner_start(m, e) != 0)
+	if (planner_start(m, e) != 0 || rates_start(m, e) != 0)
 		return -1;
 	title_set("grayd: master %s", c->path);
 	log_start(m);
@@ -215,6 +216,7 @@ end(struct master *m)
 	bool others_serve = !predecessor_is_settled(m) || m->failure.msg[0] != '\0';
 
 	planner_stop(m);
+	rates_stop(m);
 	upgrade_end(m);
 	transition_end(m);
 	if (others_serve) {

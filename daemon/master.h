@@ -26,6 +26,7 @@ struct upgrade;
 struct journal;
 struct pending_change;
 struct planner;
+struct rates;
 
 /* Ids of commands that were carried out, so that a repeated one does nothing. */
 #define REMEMBERED_IDS 64
@@ -69,6 +70,7 @@ struct master {
 	struct journal *journal;	/* NULL: nothing is written down (tests) */
 	struct remembered_id remembered[REMEMBERED_IDS]; /* transition.c */
 	unsigned n_remembered;
+	struct rates *rates;	 /* rates.c; NULL: nobody asks for rates (tests) */
 	struct planner *planner; /* planner.c; NULL: nothing moves by itself (tests) */
 	/* control.c's own; NULL: not open. master.c calls control_open(m, e) before the first fork
 	 * and control_close(m) at the end. Children never need to: they close every descriptor they

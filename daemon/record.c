@@ -16,6 +16,7 @@
 #include "daemon/control.h"
 #include "daemon/journal.h"
 #include "daemon/master.h"
+#include "daemon/rates.h"
 
 /* ---- making it ---------------------------------------------------------------------------------
  */
@@ -307,4 +308,6 @@ record_add_totals(struct master *m, const struct handover *now, const struct han
 		else
 			slots_add_errors(&m->slots, r->name, &r->errors, newest(had));
 	}
+	/* What another has counted did not come in just now. */
+	rates_begin_anew(m);
 }

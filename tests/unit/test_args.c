@@ -49,6 +49,11 @@ static const struct {
 	{ "rollback -a -r why", VERB_ROLLBACK, NULL },
 	{ "errors -n 50", VERB_ERRORS, NULL },
 	{ "errors --limit 1 chat", VERB_ERRORS, NULL },
+	{ "cost", VERB_COST, NULL },
+	{ "cost chat", VERB_COST, NULL },
+	{ "cost --compare requests=1 input=2 output=3", VERB_COST, NULL },
+	{ "cost -crequests=1 input=2 -t 5 chat", VERB_COST, NULL },
+	{ "cost --compare=requests=1 chat", VERB_COST, NULL },
 	{ "start chat --wait stage=10 -t 5", VERB_START, NULL },
 	{ "promote chat --full", VERB_PROMOTE, NULL },
 	{ "promote chat --wait phase=gate", VERB_PROMOTE, NULL },
@@ -94,6 +99,9 @@ static const struct {
 	{ "rollback", VERB_ROLLBACK, "release is missing" },
 	{ "rollback chat --all", VERB_ROLLBACK, "exclude each other" },
 	{ "errors -n 51", VERB_ERRORS, "not within 1 to 50" },
+	{ "cost a b", VERB_COST, "\"b\" is one word too many" },
+	{ "cost --compare", VERB_COST, "--compare: its value is missing" },
+	{ "cost -c a=1 -c b=2", VERB_COST, "compare: given twice" },
 	{ "promote", VERB_PROMOTE, "release is missing" },
 	{ "promote chat 30", VERB_PROMOTE, "one word too many" },
 	{ "promote chat --wait phase=asleep", VERB_PROMOTE, "gate" },
@@ -159,6 +167,20 @@ test_values(void)
 }
 
 /* An error before -j is told in JSON too; behind "--" it is a word. */
+/* The words with a '=' behind it belong to it, and none further. */
+static void
+test_list_option(void)
+{
+	char line[] = "cost --compare requests=1 input=2 chat";
+	struct args args;
+	struct err e;
+
+	CU_ASSERT_EQUAL(parse(line, &args, &e), 0);
+	CU_ASSERT_EQUAL(args.values[PARAM_COMPARE].number, 2);
+	CU_ASSERT_STRING_EQUAL(args.values[PARAM_COMPARE].list[1], "input=2");
+	CU_ASSERT_STRING_EQUAL(args.values[PARAM_RELEASE].text, "chat");
+}
+
 static void
 test_json_is_known_early(void)
 {
@@ -348,6 +370,7 @@ suite_args(void)
 
 	CU_add_test(s, "lines", test_lines);
 	CU_add_test(s, "values", test_values);
+	CU_add_test(s, "an option that is a list", test_list_option);
 	CU_add_test(s, "json is known early", test_json_is_known_early);
 	CU_add_test(s, "default socket", test_default_socket);
 	CU_add_test(s, "conditions of waiting", test_waiting);

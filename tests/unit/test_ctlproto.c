@@ -203,9 +203,11 @@ test_verbs_travel(void)
 						    samples[param_info((enum param)p)->type],
 						    &sent.values[p], NULL),
 				    0);
-		if (sent.values[PARAM_KEY].given)
-			sent.values[PARAM_KEY] =
-			    (struct command_value){ .given = true, .number = 2, .list = list };
+		for (unsigned p = 0; p < PARAM_COUNT; p++)
+			if (sent.values[p].given && param_info((enum param)p)->type == TYPE_LIST)
+				sent.values[p] = (struct command_value){
+					.given = true, .number = 2, .list = list
+				};
 		line = ctlproto_encode(&sent);
 		CU_ASSERT_PTR_NOT_NULL_FATAL(line);
 		CU_ASSERT_EQUAL_FATAL(decode(line, strlen(line), &got, NULL), 0);

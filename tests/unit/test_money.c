@@ -189,6 +189,58 @@ test_difference(void)
 }
 
 static void
+test_scale(void)
+{
+	static const struct {
+		const char *m;
+		uint64_t num, den;
+		const char *result;
+	} cases[] = {
+		{ "45000", 1000, 1000000, "45.000000000000" },
+		{ "1", 1, 3, "0.333333333333" },
+		{ "1", 2, 3, "0.666666666667" },
+		{ "0.000000000001", 1, 2, "0.000000000001" },
+		{ "0.000000000001", 1, 3, "0.000000000000" },
+		{ "0", 5, 7, "0.000000000000" },
+		{ "12.5", 0, 7, "0.000000000000" },
+		{ "18446744073709551615", 1, 1, "18446744073709551615.000000000000" },
+		{ "18446744073709551615", 2592000000000, 2592000000000,
+		    "18446744073709551615.000000000000" },
+		{ "18446744073709551615", 2, 1, "18446744073709551615.999999999999" },
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char text[MONEY_CHARS];
+		struct money m;
+
+		CU_ASSERT_EQUAL(money_parse(cases[i].m, &m), 0);
+		money_format(text, money_scale(m, cases[i].num, cases[i].den), 12);
+		CU_ASSERT_STRING_EQUAL(text, cases[i].result);
+	}
+}
+
+static void
+test_parse(void)
+{
+	static const char *const bad[] = { "", "-1", ".5", "1.2.3", "x", "1 ", "1e3",
+		"18446744073709551616", "99999999999999999999999999999999999999999999",
+		"1.0000000000001" };
+	static const char *const good[] = { "0.000000000000", "0.000000000001", "1.000000000000",
+		"45000.123456789012", "18446744073709551615.999999999999" };
+	char text[MONEY_CHARS];
+	struct money m;
+
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		CU_ASSERT_EQUAL(money_parse(bad[i], &m), -1);
+	for (unsigned i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		CU_ASSERT_EQUAL(money_parse(good[i], &m), 0);
+		CU_ASSERT_STRING_EQUAL(money_format(text, m, 12), good[i]);
+	}
+	CU_ASSERT_EQUAL(money_parse("7.25", &m), 0);
+	CU_ASSERT_EQUAL(m.picousd, 250000000000);
+}
+
+static void
 test_largest(void)
 {
 	struct money most = { UINT64_MAX, PICOUSD_PER_USD - 1 };
@@ -252,6 +304,8 @@ suite_money(void)
 	CU_add_test(s, "units, amount by amount", test_units);
 	CU_add_test(s, "ten years at a million a day", test_ten_years);
 	CU_add_test(s, "difference", test_difference);
+	CU_add_test(s, "scale", test_scale);
+	CU_add_test(s, "parse", test_parse);
 	CU_add_test(s, "largest", test_largest);
 	CU_add_test(s, "tokens at prices", test_tokens);
 }
