@@ -129,7 +129,7 @@ describe("verbs", () => {
 			assert.deepEqual(arm.outcomes, {});
 			assert.deepEqual(arm.fallback_reasons, {});
 			assert.deepEqual(arm.attempt_outcomes, {});
-			assert.deepEqual(arm.tokens, { input: 0, cached: 0, output: 0 });
+			assert.deepEqual(arm.tokens, { input: 0, cached: 0, cache_write: 0, output: 0 });
 			for (const key of ["latency_ms", "first_token_ms"])
 				assert.deepEqual(arm[key], { p50: null, p95: null, p99: null, count: 0 });
 		}
