@@ -54,6 +54,7 @@ CTL      := $(call objs,ctl,ctl/main.c)
 SIM      := $(call objs,tests/simprovider)
 LOAD     := $(call objs,tests/load)
 UNIT     := $(call objs,tests/unit)
+GUARD    := $(call objs,tests/guard)
 
 ifeq ($(FLAVOUR),release)
 BIN      := build
@@ -73,7 +74,9 @@ $(BIN)/loadgen: $(LOAD) $(COMMON)
 $(BIN)/unit: TESTLIBS := -lcunit
 $(BIN)/unit: $(UNIT) $(DAEMON) $(WORKER) $(CTL) $(COMMON)
 
-$(PROGRAMS) $(BIN)/loadgen $(BIN)/unit:
+$(BIN)/guardsim: $(GUARD) $(DAEMON) $(WORKER) $(COMMON)
+
+$(PROGRAMS) $(BIN)/loadgen $(BIN)/unit $(BIN)/guardsim:
 	@mkdir -p $(@D)
 	$(SAY) "link $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) $(TESTLIBS) -lm
@@ -106,7 +109,7 @@ check: ## install what the tests need, build, run every test; SAN=address,undefi
 
 check-long: ## the heavy versions of the tests: fuzzing, many requests, many kills
 	@etc/setup check long
-	@$(MAKE) --no-print-directory all $(BIN)/loadgen $(BIN)/unit WERROR=-Werror
+	@$(MAKE) --no-print-directory all $(BIN)/loadgen $(BIN)/unit $(BIN)/guardsim WERROR=-Werror
 	@GRAYD_BUILD=$(BIN) tests/run --long
 
 bench: ## processor time a request and a token, beside nginx and HAProxy

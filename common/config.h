@@ -79,25 +79,6 @@ struct config_plan {
 	uint16_t gates[STAGES_MAX]; /* stages that wait for an operator, in percent */
 };
 
-/* What the guard counts and measures on answers: symptoms.def. */
-enum symptom {
-#define SYMPTOM(id, ...) SYMPTOM_##id,
-#define VALUE(id, ...)
-#include "common/symptoms.def"
-#undef SYMPTOM
-#undef VALUE
-	SYMPTOM_COUNT
-};
-
-enum guard_value {
-#define SYMPTOM(id, ...)
-#define VALUE(id, ...) VALUE_##id,
-#include "common/symptoms.def"
-#undef SYMPTOM
-#undef VALUE
-	VALUE_COUNT
-};
-
 enum guard_action { ACTION_ROLLBACK, ACTION_HOLD, ACTION_WARN, ACTION_OFF };
 
 struct config_symptom {

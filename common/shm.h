@@ -55,6 +55,33 @@ enum client_counter {
 	CLIENT_COUNTER_COUNT
 };
 
+/* What the guard counts and measures on answers: symptoms.def. */
+enum symptom {
+#define SYMPTOM(id, ...) SYMPTOM_##id,
+#define VALUE(id, ...)
+#include "common/symptoms.def"
+#undef SYMPTOM
+#undef VALUE
+	SYMPTOM_COUNT
+};
+
+enum guard_value {
+#define SYMPTOM(id, ...)
+#define VALUE(id, ...) VALUE_##id,
+#include "common/symptoms.def"
+#undef SYMPTOM
+#undef VALUE
+	VALUE_COUNT
+};
+
+/* Kinds of requests, for people who ask what a comparison has seen: classes.def. */
+enum request_class {
+#define CLASS(id, ...) CLASS_##id,
+#include "common/classes.def"
+#undef CLASS
+	CLASS_COUNT
+};
+
 /* ---- policy ---------------------------------------------------------------------------------- */
 
 enum hold_reason {
@@ -155,6 +182,45 @@ struct errring {
 	struct errring_entry entries[ERRORS_KEPT];
 };
 
+/* ---- evidence: what the guard compares ------------------------------------------------------- */
+
+#define EVIDENCE_SHARES 16 /* different shares in one rollout; later ones are not counted */
+/* Of milliseconds, tokens, millionths of a USD: log-linear, exact below 4, then four an octave. */
+#define EVIDENCE_OCTAVES 18
+#define EVIDENCE_BUCKETS ((EVIDENCE_OCTAVES - 1) * 4)
+/* Logarithms are summed in units of 1/256: a whole number, and its square, each. */
+#define EVIDENCE_LOG_UNIT 256
+
+/* Once as the workers write it, and once as the master adds it up. */
+#define EVIDENCE_VALUE(WORD)                                                               \
+	{                                                                                  \
+		/* of the logarithms of microseconds, tokens, billionths of a USD */       \
+		WORD n, sum, squares;                                                      \
+		WORD buckets[EVIDENCE_BUCKETS];                                            \
+	}
+#define EVIDENCE_ARM(WORD, VALUE)                                                          \
+	{                                                                                  \
+		WORD assigned; /* first requests of keys, and those without, by the split */ \
+		WORD requests; /* that ended, and count */                                 \
+		WORD firsts;   /* those of them that were the first of their key, or had none */ \
+		WORD bad[SYMPTOM_COUNT];       /* of `requests` */                         \
+		WORD bad_firsts[SYMPTOM_COUNT]; /* of `firsts` */                          \
+		WORD bad_keys[SYMPTOM_COUNT];  /* first bad requests of keys, and those without */ \
+		WORD praised;		       /* an outside judge called them good */     \
+		WORD classes[CLASS_COUNT];     /* of `requests` */                         \
+		VALUE values[VALUE_COUNT];     /* of those of `firsts` that ended well */  \
+	}
+struct slot_value EVIDENCE_VALUE(_Atomic uint64_t);
+struct slot_evidence_arm EVIDENCE_ARM(_Atomic uint64_t, struct slot_value);
+
+/* Of one rollout of one release. A share's place is taken by the first request under it. */
+struct slot_evidence {
+	_Atomic uint64_t rollout_id; /* 0: none, and while it is emptied for another */
+	_Atomic uint64_t uncounted;  /* requests left out since a table of keys was full */
+	_Atomic uint64_t shares[EVIDENCE_SHARES]; /* share_bp + 1; 0: this and all behind are free */
+	struct slot_evidence_arm arms[EVIDENCE_SHARES][ARM_COUNT];
+};
+
 struct slot_release {
 	char name[NAME_BYTES]; /* written by the worker before its first count */
 	_Atomic uint64_t
@@ -166,6 +232,7 @@ struct slot_release {
 	_Atomic uint64_t candidate_at_us; /* clock_mono_us() of the last candidate attempt */
 	struct slot_arm arms[ARM_COUNT];
 	struct errring errors;
+	struct slot_evidence evidence;
 } __attribute__((aligned(128)));
 
 struct slot_client {

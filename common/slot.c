@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/slot_clients.h"
+#include "common/slot_evidence.h"
 
 #define SLOTS_BYTES ((size_t)SLOTS_MAX * sizeof(struct slot))
 #define SANE_LIMIT  (1ull << 56)
@@ -314,6 +315,7 @@ fold_slot(struct slots *s, const struct slot *from)
 			fold_arm(&kept->arms[arm], &r->arms[arm]);
 		fold_window(kept, r);
 		errring_fold(&kept->errors, &r->errors);
+		slot_evidence_fold(&kept->evidence, &r->evidence);
 	}
 	slot_clients_fold(s, from);
 }
@@ -432,6 +434,14 @@ raw_release_in(const struct slots *s, unsigned index, const char *name, unsigned
 		return NULL;
 	*at = find_release(&s->all[index], name);
 	return *at < RELEASES_MAX ? &s->all[index].releases[*at] : NULL;
+}
+
+const struct slot_release *
+slots_find_release(const struct slots *s, unsigned index, const char *name)
+{
+	unsigned at;
+
+	return raw_release_in(s, index, name, &at);
 }
 
 static void

@@ -51,6 +51,9 @@ bool slots_read_whole(const struct slots *s, uint64_t begun) MUST_CHECK;
 struct slot_release *slot_release_tally(struct slot *slot, const char *release);
 /* Likewise of a client. */
 struct slot_client *slot_client_tally(struct slot *slot, const char *client);
+/* What a slot in use says of a release, unchecked; NULL: nothing. */
+const struct slot_release *slots_find_release(
+    const struct slots *s, unsigned index, const char *name);
 /* For the slot's worker: starts counting the split anew, for this revision of the release. In this
  * order, so that a kill in between never counts old requests for the new share. */
 static inline void

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+/* Sums over the shares of a rollout; see verdict_parts.h. Pure. */
+#include "daemon/verdict_parts.h"
+
+#include <math.h>
+#include <string.h>
+
+#define SHARE_ALL_BP 10000
+
+/* Whether both arms are asked. */
+static bool
+is_split(const struct evidence_share *share)
+{
+	return share->share_bp > 0 && share->share_bp < SHARE_ALL_BP;
+}
+
+unsigned
+parts_bad(const struct evidence *e, unsigned symptom, struct evidence_step *steps,
+    struct verdict_symptom *s)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < e->n_shares; i++) {
+		const struct evidence_share *share = &e->shares[i];
+
+		s->n += share->arms[ARM_CANDIDATE].firsts;
+		s->n_bad += share->arms[ARM_CANDIDATE].bad_firsts[symptom];
+		if (!is_split(share))
+			continue;
+		steps[n].share = share->share_bp / (double)SHARE_ALL_BP;
+		for (unsigned arm = 0; arm < ARM_COUNT; arm++) {
+			steps[n].n[arm] = share->arms[arm].bad_keys[symptom];
+			s->bad[arm] += share->arms[arm].bad_keys[symptom];
+			s->firsts[arm] += share->arms[arm].firsts;
+		}
+		n++;
+	}
+	return n;
+}
+
+unsigned
+parts_split(const struct evidence *e, struct evidence_step *steps)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < e->n_shares; i++) {
+		const struct evidence_share *share = &e->shares[i];
+
+		if (!is_split(share))
+			continue;
+		steps[n].share = share->share_bp / (double)SHARE_ALL_BP;
+		for (unsigned arm = 0; arm < ARM_COUNT; arm++)
+			steps[n].n[arm] = share->arms[arm].assigned;
+		n++;
+	}
+	return n;
+}
+
+void
+parts_assigned(const struct evidence *e, uint64_t seen[ARM_COUNT])
+{
+	struct evidence_step steps[EVIDENCE_SHARES];
+	unsigned n = parts_split(e, steps);
+
+	seen[ARM_STABLE] = seen[ARM_CANDIDATE] = 0;
+	for (unsigned i = 0; i < n; i++) {
+		for (unsigned arm = 0; arm < ARM_COUNT; arm++)
+			seen[arm] += steps[i].n[arm];
+	}
+}
+
+uint64_t
+parts_candidate(const struct evidence *e, uint64_t bad[SYMPTOM_COUNT])
+{
+	uint64_t firsts = 0;
+
+	memset(bad, 0, SYMPTOM_COUNT * sizeof(*bad));
+	for (unsigned i = 0; i < e->n_shares; i++) {
+		const struct evidence_arm *a = &e->shares[i].arms[ARM_CANDIDATE];
+
+		firsts += a->firsts;
+		for (unsigned k = 0; k < SYMPTOM_COUNT; k++)
+			bad[k] += a->bad_firsts[k];
+	}
+	return firsts;
+}
+
+bool
+parts_judged(const struct evidence *e)
+{
+	for (unsigned i = 0; i < e->n_shares; i++) {
+		for (unsigned arm = 0; arm < ARM_COUNT; arm++) {
+			const struct evidence_arm *a = &e->shares[i].arms[arm];
+
+			if (a->praised > 0 || a->bad[SYMPTOM_JUDGED] > 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* ---- values ---------------------------------------------------------------------------------- */
+
+static double
+mean_of(const struct evidence_value *v)
+{
+	return (double)v->sum / (double)v->n;
+}
+
+/* Of the mean; units of EVIDENCE_LOG_UNIT. Rounding to them alone gives 1/12. */
+static double
+variance_of_mean(const struct evidence_value *v)
+{
+	double n = (double)v->n, mean = mean_of(v);
+	double variance = ((double)v->squares - n * mean * mean) / (n - 1);
+
+	return fmax(variance, 1.0 / 12) / n;
+}
+
+double
+parts_difference(
+    const struct evidence_value *candidate, const struct evidence_value *stable, double *se)
+{
+	*se = sqrt(variance_of_mean(candidate) + variance_of_mean(stable)) / EVIDENCE_LOG_UNIT;
+	return (mean_of(candidate) - mean_of(stable)) / EVIDENCE_LOG_UNIT;
+}
+
+/* How many buckets lie between a value and one that is larger by at least this factor: four an
+ * octave, of which the narrowest are the last ones. */
+static unsigned
+buckets_apart(double factor)
+{
+	unsigned octaves = (unsigned)floor(log2(factor));
+	double rest = factor / exp2(octaves);
+
+	return 4 * octaves + (unsigned)ceil(8 - 8 / rest - 1e-9);
+}
+
+double
+parts_gap(
+    const struct evidence_value *stable, const struct evidence_value *candidate, double margin)
+{
+	unsigned shift = buckets_apart(1 + margin);
+	uint64_t shifted[EVIDENCE_BUCKETS] = { 0 };
+
+	for (unsigned i = 0; i < EVIDENCE_BUCKETS; i++)
+		shifted[i > shift ? i - shift : 0] += candidate->buckets[i];
+	return evidence_gap(stable->buckets, shifted, EVIDENCE_BUCKETS);
+}

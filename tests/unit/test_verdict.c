@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The guard's rules: which of several reasons wins, what a waiver and an action change, what is
+ * needed before something is safe, and that a record gives the same verdict again.
+ */
+#include "daemon/verdict.h"
+
+#include <CUnit/CUnit.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/audit.h"
+#include "daemon/release.h"
+
+void suite_verdict(void);
+
+/* One rollout at a share of 10 %, good enough to be safe unless a test spoils it. */
+static struct scene {
+	struct verdict_rules rules;
+	struct evidence evidence;
+	struct verdict_span span;
+	struct verdict_case c;
+	struct verdict v;
+} s;
+
+static struct evidence_arm *
+arm(enum arm a)
+{
+	return &s.evidence.shares[0].arms[a];
+}
+
+static void
+set_value(enum arm a, enum guard_value which, uint64_t n, uint64_t coarse)
+{
+	struct evidence_value *v = &arm(a)->values[which];
+	uint64_t unit = (uint64_t)llround(log((double)coarse * 1000) * EVIDENCE_LOG_UNIT);
+
+	memset(v, 0, sizeof(*v));
+	v->n = n;
+	/* Half of them a little below, half a little above. */
+	v->sum = n * unit;
+	v->squares = n * unit * unit + n * 400;
+	v->buckets[evidence_bucket(coarse)] = n;
+}
+
+static void
+set_counts(enum arm a, uint64_t n)
+{
+	arm(a)->assigned = arm(a)->requests = arm(a)->firsts = n;
+}
+
+static void
+set_bad(enum arm a, enum symptom what, uint64_t n)
+{
+	arm(a)->bad[what] = arm(a)->bad_firsts[what] = arm(a)->bad_keys[what] = n;
+}
+
+static void
+open_scene(void)
+{
+	static const enum symptom holds[] = { SYMPTOM_LENGTH, SYMPTOM_FILTERED, SYMPTOM_SCRIPT,
+		SYMPTOM_LEFT };
+
+	memset(&s, 0, sizeof(s));
+	s.rules = (struct verdict_rules){ .alpha = PPB / 100,
+		.breaker_alpha = PPB / 1000,
+		.beta = PPB / 20,
+		.split_alpha = PPB / 1000,
+		.min_requests = 200 };
+	for (unsigned i = 0; i < SYMPTOM_COUNT; i++) {
+		s.rules.symptoms[i].action = ACTION_ROLLBACK;
+		s.rules.symptoms[i].budget = i <= SYMPTOM_TIMEOUT ? PPB / 50 : 0;
+		s.rules.symptoms[i].ratio = PPB;
+		s.rules.symptoms[i].margin = 2ull * PPB;
+		s.rules.symptoms[i].weight = PPB;
+	}
+	for (unsigned i = 0; i < 4; i++)
+		s.rules.symptoms[holds[i]].action = ACTION_HOLD;
+	for (unsigned i = 0; i < VALUE_COUNT; i++) {
+		s.rules.values[i].action = ACTION_HOLD;
+		s.rules.values[i].margin = PPB / 4;
+	}
+	verdict_rules_derive(&s.rules);
+	s.evidence.rollout_id = 7;
+	evidence_share(&s.evidence, 1000);
+	set_counts(ARM_STABLE, 4500);
+	set_counts(ARM_CANDIDATE, 500);
+	set_value(ARM_STABLE, VALUE_LATENCY, 4500, 800);
+	set_value(ARM_CANDIDATE, VALUE_LATENCY, 500, 800);
+	s.span.number = 1;
+	s.c = (struct verdict_case){
+		.rules = &s.rules, .evidence = &s.evidence, .span = &s.span, .share_bp = 1000
+	};
+}
+
+static void
+expect(enum verdict_kind kind, enum verdict_test test, unsigned what)
+{
+	verdict_find(&s.c, &s.v);
+	CU_ASSERT_EQUAL(s.v.kind, kind);
+	CU_ASSERT_EQUAL(s.v.test, test);
+	CU_ASSERT_EQUAL(s.v.what, what);
+	CU_ASSERT(s.v.reason[0] != '\0');
+	if (s.v.kind != kind || s.v.test != test || s.v.what != what)
+		printf("\n    %s %s %s: %s", verdict_kind_names[s.v.kind],
+		    verdict_test_names[s.v.test], release_waivable(s.v.what), s.v.reason);
+}
+
+static void
+test_safe(void)
+{
+	open_scene();
+	expect(VERDICT_SAFE, TEST_NONE, 0);
+	CU_ASSERT(s.v.symptoms[SYMPTOM_ERROR].below > log(20));
+	CU_ASSERT(s.v.symptoms[SYMPTOM_ERROR].better == 0);
+}
+
+/* Nothing advances on too little. */
+static void
+test_wait(void)
+{
+	unsigned what;
+
+	open_scene();
+	arm(ARM_CANDIDATE)->requests = 199;
+	expect(VERDICT_WAIT, TEST_NONE, 0);
+	CU_ASSERT_EQUAL(verdict_missing(&s.c, &s.v, &what), 1);
+	CU_ASSERT_EQUAL(what, VERDICT_FRESH);
+
+	/* Another share than that of the evidence has no fresh data. */
+	open_scene();
+	s.c.share_bp = 3000;
+	expect(VERDICT_WAIT, TEST_NONE, 0);
+	CU_ASSERT_EQUAL(verdict_missing(&s.c, &s.v, &what), 200);
+
+	open_scene();
+	memset(&s.evidence.shares, 0, sizeof(s.evidence.shares));
+	s.evidence.n_shares = 0;
+	expect(VERDICT_WAIT, TEST_NONE, 0);
+
+	/* Enough requests, but too few keys: 100 without a failure prove nothing at 2 %. */
+	open_scene();
+	arm(ARM_CANDIDATE)->firsts = 100;
+	expect(VERDICT_WAIT, TEST_NONE, SYMPTOM_ERROR);
+	CU_ASSERT_EQUAL(verdict_missing(&s.c, &s.v, &what), 81);
+	CU_ASSERT_EQUAL(what, SYMPTOM_ERROR);
+}
+
+static void
+test_harm(void)
+{
+	open_scene();
+	set_bad(ARM_STABLE, SYMPTOM_ERROR, 20);
+	set_bad(ARM_CANDIDATE, SYMPTOM_ERROR, 25);
+	expect(VERDICT_ROLLBACK, TEST_HARM, SYMPTOM_ERROR);
+	/* Under another ratio it is none; but the budget is none of the ratio's business. */
+	s.rules.symptoms[SYMPTOM_ERROR].ratio = 10ull * PPB;
+	verdict_find(&s.c, &s.v);
+	CU_ASSERT_EQUAL(s.v.kind, VERDICT_WAIT);
+	set_bad(ARM_CANDIDATE, SYMPTOM_ERROR, 120);
+	set_bad(ARM_STABLE, SYMPTOM_ERROR, 1000);
+	expect(VERDICT_ROLLBACK, TEST_BREAKER, SYMPTOM_ERROR);
+}
+
+static void
+test_order(void)
+{
+	open_scene();
+	/* A value that is worse, a symptom that holds, */
+	set_value(ARM_CANDIDATE, VALUE_LATENCY, 500, 1600);
+	expect(VERDICT_HOLD, TEST_MEAN, SYMPTOM_COUNT + VALUE_LATENCY);
+	set_bad(ARM_CANDIDATE, SYMPTOM_LEFT, 40);
+	expect(VERDICT_HOLD, TEST_HARM, SYMPTOM_LEFT);
+	/* a slot that lies, a split that is wrong, */
+	s.evidence.insane = 1;
+	expect(VERDICT_HOLD, TEST_DOUBT, 0);
+	arm(ARM_CANDIDATE)->assigned = 900;
+	expect(VERDICT_HOLD, TEST_SPLIT, 0);
+	/* harm, and a candidate that is broken. */
+	set_bad(ARM_CANDIDATE, SYMPTOM_BAD_TOOL, 40);
+	expect(VERDICT_ROLLBACK, TEST_HARM, SYMPTOM_BAD_TOOL);
+	set_bad(ARM_CANDIDATE, SYMPTOM_TIMEOUT, 100);
+	expect(VERDICT_ROLLBACK, TEST_BREAKER, SYMPTOM_TIMEOUT);
+}
+
+static void
+test_waiver(void)
+{
+	open_scene();
+	set_bad(ARM_CANDIDATE, SYMPTOM_LEFT, 40);
+	s.c.waived = 1u << SYMPTOM_LEFT;
+	expect(VERDICT_SAFE, TEST_NONE, 0);
+	set_value(ARM_CANDIDATE, VALUE_LATENCY, 500, 1600);
+	s.c.waived |= 1u << (SYMPTOM_COUNT + VALUE_LATENCY);
+	expect(VERDICT_SAFE, TEST_NONE, 0);
+	/* A waiver is for a comparison; a candidate that is simply broken still goes. */
+	set_bad(ARM_CANDIDATE, SYMPTOM_ERROR, 100);
+	s.c.waived |= 1u << SYMPTOM_ERROR;
+	expect(VERDICT_ROLLBACK, TEST_BREAKER, SYMPTOM_ERROR);
+}
+
+static void
+test_actions(void)
+{
+	open_scene();
+	set_bad(ARM_CANDIDATE, SYMPTOM_EMPTY, 30);
+	expect(VERDICT_ROLLBACK, TEST_HARM, SYMPTOM_EMPTY);
+	s.rules.symptoms[SYMPTOM_EMPTY].action = ACTION_HOLD;
+	expect(VERDICT_HOLD, TEST_HARM, SYMPTOM_EMPTY);
+	s.rules.symptoms[SYMPTOM_EMPTY].action = ACTION_WARN;
+	expect(VERDICT_SAFE, TEST_NONE, 0);
+	CU_ASSERT_EQUAL(s.v.warns, 1u << SYMPTOM_EMPTY);
+	s.rules.symptoms[SYMPTOM_EMPTY].action = ACTION_OFF;
+	expect(VERDICT_SAFE, TEST_NONE, 0);
+	CU_ASSERT_EQUAL(s.v.warns, 0);
+	set_value(ARM_CANDIDATE, VALUE_LATENCY, 500, 1600);
+	s.rules.values[VALUE_LATENCY].action = ACTION_ROLLBACK;
+	expect(VERDICT_ROLLBACK, TEST_MEAN, SYMPTOM_COUNT + VALUE_LATENCY);
+}
+
+static void
+test_values(void)
+{
+	struct evidence_value *v;
+
+	/* The same mean, but one in three takes eight times as long. */
+	open_scene();
+	v = &arm(ARM_CANDIDATE)->values[VALUE_LATENCY];
+	v->buckets[evidence_bucket(800)] -= 170;
+	v->buckets[evidence_bucket(6400)] += 170;
+	v->squares += v->n * 40000;
+	expect(VERDICT_HOLD, TEST_ANYWHERE, SYMPTOM_COUNT + VALUE_LATENCY);
+	CU_ASSERT(s.v.values[VALUE_LATENCY].gap > .3);
+
+	/* Stable's answers have it and the candidate's do not: no safety without data. */
+	open_scene();
+	set_value(ARM_CANDIDATE, VALUE_LATENCY, 20, 800);
+	expect(VERDICT_WAIT, TEST_NONE, SYMPTOM_COUNT + VALUE_LATENCY);
+
+	/* Few of stable's have it: it is not waited for. */
+	open_scene();
+	set_value(ARM_STABLE, VALUE_FIRST_TOKEN, 60, 200);
+	expect(VERDICT_SAFE, TEST_NONE, 0);
+
+	/* Faster is fine. */
+	open_scene();
+	set_value(ARM_CANDIDATE, VALUE_LATENCY, 500, 300);
+	expect(VERDICT_SAFE, TEST_NONE, 0);
+}
+
+/* Thumbs down count against all requests; verdicts of both kinds against each other. */
+static void
+test_judged(void)
+{
+	open_scene();
+	set_bad(ARM_STABLE, SYMPTOM_JUDGED, 3);
+	expect(VERDICT_SAFE, TEST_NONE, 0);
+	arm(ARM_CANDIDATE)->praised = 10;
+	expect(VERDICT_WAIT, TEST_NONE, SYMPTOM_JUDGED);
+	set_bad(ARM_CANDIDATE, SYMPTOM_JUDGED, 12);
+	expect(VERDICT_ROLLBACK, TEST_HARM, SYMPTOM_JUDGED);
+}
+
+static void
+test_done(void)
+{
+	open_scene();
+	s.c.done = true;
+	s.c.share_bp = 10000;
+	set_bad(ARM_CANDIDATE, SYMPTOM_EMPTY, 400);
+	verdict_find(&s.c, &s.v);
+	CU_ASSERT_EQUAL(s.v.kind, VERDICT_WAIT);
+	set_bad(ARM_CANDIDATE, SYMPTOM_ERROR, 400);
+	expect(VERDICT_ROLLBACK, TEST_BREAKER, SYMPTOM_ERROR);
+}
+
+/* A candidate that breaks after a long good time is seen as soon as a new one. */
+static void
+test_breaks_late(void)
+{
+	open_scene();
+	s.c.done = true;
+	s.c.share_bp = 10000;
+	evidence_share(&s.evidence, 10000);
+	s.evidence.shares[1].arms[ARM_CANDIDATE].firsts = 10000000;
+	for (unsigned i = 0; i < 500; i++)
+		verdict_span_move(&s.span, &s.evidence, i == 499);
+	CU_ASSERT_EQUAL(s.span.number, 2);
+	CU_ASSERT_EQUAL(s.span.firsts, 10000500);
+	s.span.number = 40000; /* weeks */
+	s.evidence.shares[1].arms[ARM_CANDIDATE].firsts += 8;
+	s.evidence.shares[1].arms[ARM_CANDIDATE].bad_firsts[SYMPTOM_ERROR] = 8;
+	expect(VERDICT_WAIT, TEST_NONE, 0);
+	s.evidence.shares[1].arms[ARM_CANDIDATE].firsts += 6;
+	s.evidence.shares[1].arms[ARM_CANDIDATE].bad_firsts[SYMPTOM_ERROR] += 6;
+	expect(VERDICT_ROLLBACK, TEST_BREAKER, SYMPTOM_ERROR);
+}
+
+static void
+test_spans(void)
+{
+	open_scene();
+	s.span.number = 0;
+	verdict_span_move(&s.span, &s.evidence, false);
+	CU_ASSERT_EQUAL(s.span.number, 1);
+	CU_ASSERT_EQUAL(s.span.firsts, 0);
+	verdict_span_move(&s.span, &s.evidence, false);
+	CU_ASSERT_EQUAL(s.span.number, 1);
+	verdict_span_move(&s.span, &s.evidence, true);
+	CU_ASSERT_EQUAL(s.span.number, 2);
+	CU_ASSERT_EQUAL(s.span.firsts, 500);
+	set_counts(ARM_CANDIDATE, 699);
+	verdict_span_move(&s.span, &s.evidence, true);
+	CU_ASSERT_EQUAL(s.span.number, 2);
+}
+
+static void
+test_record(void)
+{
+	struct verdict_record *r = malloc(sizeof(*r));
+	struct buf out = { 0 }, again = { 0 };
+	struct verdict v;
+	struct err e;
+
+	open_scene();
+	evidence_share(&s.evidence, 3000);
+	s.evidence.shares[1].arms[ARM_STABLE].firsts = 77;
+	set_value(ARM_CANDIDATE, VALUE_COST, 200, 12345);
+	set_bad(ARM_CANDIDATE, SYMPTOM_LEFT, 40);
+	s.evidence.uncounted = 3;
+	s.span.bad[SYMPTOM_ERROR] = 2;
+	s.c.waived = 5;
+	verdict_find(&s.c, &s.v);
+	CU_ASSERT_EQUAL_FATAL(verdict_write(&out, &s.c), 0);
+	CU_ASSERT_EQUAL_FATAL(buf_add(&out, "", 1), 0);
+	CU_ASSERT_EQUAL(audit_check_evidence((const char *)buf_bytes(&out), &e), 0);
+	CU_ASSERT_EQUAL_FATAL(verdict_read((const char *)buf_bytes(&out), r, &e), 0);
+	verdict_find(&r->c, &v);
+	CU_ASSERT_EQUAL(memcmp(&v, &s.v, sizeof(v)), 0);
+	CU_ASSERT_EQUAL(verdict_write(&again, &r->c), 0);
+	CU_ASSERT_EQUAL(buf_len(&again) + 1, buf_len(&out));
+	CU_ASSERT_EQUAL(memcmp(buf_bytes(&again), buf_bytes(&out), buf_len(&again)), 0);
+	buf_free(&out);
+	buf_free(&again);
+	free(r);
+}
+
+static void
+test_bad_records(void)
+{
+	static const char *const bad[] = { "", "{}", "{\"v\":1}", "[1]",
+		"{\"v\":1,\"rollout\":1,\"now\":[1,2],\"rules\":[1,1,1,1,1]}", "{\"v\":2}" };
+	struct verdict_record *r = malloc(sizeof(*r));
+	struct err e;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		CU_ASSERT_EQUAL(verdict_read(bad[i], r, &e), -1);
+	free(r);
+}
+
+void
+suite_verdict(void)
+{
+	CU_pSuite suite = CU_add_suite("verdict", NULL, NULL);
+
+	CU_add_test(suite, "safe", test_safe);
+	CU_add_test(suite, "wait", test_wait);
+	CU_add_test(suite, "harm", test_harm);
+	CU_add_test(suite, "order", test_order);
+	CU_add_test(suite, "waiver", test_waiver);
+	CU_add_test(suite, "actions", test_actions);
+	CU_add_test(suite, "values", test_values);
+	CU_add_test(suite, "judged", test_judged);
+	CU_add_test(suite, "done", test_done);
+	CU_add_test(suite, "breaks after a long good time", test_breaks_late);
+	CU_add_test(suite, "spans", test_spans);
+	CU_add_test(suite, "record", test_record);
+	CU_add_test(suite, "bad records", test_bad_records);
+}
