@@ -55,6 +55,8 @@ struct config_model {
 	struct config_provider *provider;
 	struct config_price price;
 	uint32_t rate_per_minute, max_in_flight; /* 0: no limit */
+	uint32_t
+	    max_tokens; /* of an answer, where a request names no limit and its API wants one */
 };
 
 enum sticky_kind { STICKY_HEADER, STICKY_BODY };

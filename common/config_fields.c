@@ -146,6 +146,7 @@ static const struct field model_fields[] = {
 	OBJECT(model, price, kind_price, "", price_object),
 	UINT(model, rate_per_minute, "0", 0, 1000000000),
 	UINT(model, max_in_flight, "0", 0, 1000000),
+	UINT(model, max_tokens, "8192", 1, 1000000000),
 	END,
 };
 static const struct object model_object = { model_fields, finish_model };

@@ -14,6 +14,7 @@
 #include "worker/request.h"
 #include "worker/retryafter.h"
 #include "worker/tally.h"
+#include "worker/translation.h"
 
 #define KEY_GIVEAWAY 16 /* bytes */
 /* For the close of a stream whose end marker has come. */
@@ -261,13 +262,16 @@ static enum outcome
 judge_whole(struct attempt *a)
 {
 	const struct provider_ops *ops = upstream_ops(a->upstream);
+	enum outcome outcome;
 
 	if (buf_len(&a->bytes) == 0)
 		return OUTCOME_EMPTY;
-	if (!ops->read_answer(
-		a->request->endpoint->api, buf_bytes(&a->bytes), buf_len(&a->bytes), &a->facts))
+	if (!ops->read_answer(a->api, buf_bytes(&a->bytes), buf_len(&a->bytes), &a->facts))
 		return OUTCOME_GARBAGE;
-	return judge_content(&a->facts);
+	outcome = judge_content(&a->facts);
+	if (outcome == OUTCOME_OK && a->translation != NULL)
+		outcome = translation_of_answer(a);
+	return outcome;
 }
 
 static enum outcome
@@ -329,6 +333,7 @@ reset(struct attempt *a, struct request *r, enum arm arm)
 	a->arm = arm;
 	a->upstream = r->release->upstreams[arm];
 	a->model = r->release->config->arms[arm];
+	a->api = xlate_api(r->endpoint->api, a->model->provider->kind);
 	a->number = r->attempts_done + 1u;
 	a->stream = r->chat.stream;
 	a->retry_after_ms = a->facts.retry_after_ms = -1;
@@ -336,7 +341,31 @@ reset(struct attempt *a, struct request *r, enum arm arm)
 	a->outcome = OUTCOME_INTERNAL;
 }
 
-static bool
+/* The body in the provider's API. OUTCOME_OK, or how the attempt ends. */
+static enum outcome
+make_body(struct attempt *a, struct call_order *order)
+{
+	struct request *r = a->request;
+	const struct provider_ops *ops = upstream_ops(a->upstream);
+	enum outcome outcome;
+
+	if (a->api == r->endpoint->api) {
+		if (ops->encode(a->api, a->model->name, &r->chat, &r->body) < 0)
+			return OUTCOME_NO_MEMORY;
+		order->body = body_bytes(&r->body);
+		order->body_len = r->body.len;
+		return OUTCOME_OK;
+	}
+	outcome = translation_begin(a);
+	if (outcome == OUTCOME_OK) {
+		order->body = buf_bytes(&a->translation->body);
+		order->body_len = buf_len(&a->translation->body);
+	}
+	return outcome;
+}
+
+/* OUTCOME_OK, or how the attempt ends. */
+static enum outcome
 start_call(struct attempt *a)
 {
 	struct request *r = a->request;
@@ -344,32 +373,38 @@ start_call(struct attempt *a)
 	struct call_order order = {
 		.events = &events,
 		.owner = a,
-		.api = r->endpoint->api,
+		.api = a->api,
 		.request_id = r->id,
 		.traceparent = r->traceparent[0] != '\0' ? r->traceparent : NULL,
 	};
-	struct client_lines lines = { r->anthropic_version, r->anthropic_beta };
+	/* A translated body is of the version that grayd knows. */
+	struct client_lines lines = {
+		.anthropic_version = a->api == r->endpoint->api ? r->anthropic_version : NULL,
+		.anthropic_beta = r->anthropic_beta,
+	};
+	enum outcome outcome = make_body(a, &order);
 
+	if (outcome != OUTCOME_OK)
+		return outcome;
 	if (ops->lines != NULL)
 		order.n_lines = ops->lines(&lines, order.lines);
-	if (ops->encode(r->endpoint->api, a->model->name, &r->chat, &r->body) < 0)
-		return false;
-	order.body = body_bytes(&r->body);
-	order.body_len = r->body.len;
 	a->call = upstream_begin(a->upstream, &order);
-	return a->call != NULL;
+	return a->call != NULL ? OUTCOME_OK : OUTCOME_NO_MEMORY;
 }
 
 int
 attempt_begin(struct attempt *a, struct request *r, enum arm arm)
 {
+	enum outcome outcome;
+
 	reset(a, r, arm);
 	tally_attempt_begun(a, r->arm_attempts_done > 0);
-	if (start_call(a)) {
+	outcome = start_call(a);
+	if (outcome == OUTCOME_OK) {
 		request_set_timer(r);
 		return 0;
 	}
-	settle(a, OUTCOME_NO_MEMORY);
+	settle(a, outcome);
 	return -1;
 }
 
@@ -384,6 +419,8 @@ attempt_abort(struct attempt *a, enum outcome outcome)
 void
 attempt_release(struct attempt *a)
 {
+	translation_free(a->translation);
+	a->translation = NULL;
 	buf_free(&a->bytes);
 	buf_free(&a->passed);
 }

@@ -17,13 +17,15 @@ struct attempt {
 	struct call *call; /* NULL: not under way */
 	const struct config_model *model;
 	enum arm arm;
-	unsigned number;      /* 1: the first of its request */
-	bool stream;	      /* the client wants events */
-	bool event_stream;    /* and the provider sends them */
-	bool held_back;	      /* paused, since the client reads too slowly */
-	bool committed;	      /* something of this answer went to the client */
-	bool sent;	      /* bytes of it reached the provider */
-	uint16_t status;      /* of the provider; 0: none */
+	unsigned number;		 /* 1: the first of its request */
+	enum api api;			 /* in which the provider is asked */
+	struct translation *translation; /* NULL: it speaks the client's API */
+	bool stream;			 /* the client wants events */
+	bool event_stream;		 /* and the provider sends them */
+	bool held_back;			 /* paused, since the client reads too slowly */
+	bool committed;			 /* something of this answer went to the client */
+	bool sent;			 /* bytes of it reached the provider */
+	uint16_t status;		 /* of the provider; 0: none */
 	enum outcome outcome; /* valid once the attempt has ended, or was broken off by us */
 	bool decided;	      /* `outcome` stands already, whatever libcurl says */
 	uint64_t started_us, connected_us, last_byte_us, first_token_us, committed_us, ended_us;

@@ -14,8 +14,16 @@
 
 #define CHAT_KEYS_MAX 16
 
-/* Which request API a body belongs to. */
-enum api { API_CHAT, API_COMPLETIONS, API_EMBEDDINGS, API_RESPONSES, API_MESSAGES, API_COUNT };
+/* Which request API a body belongs to. The last is Gemini's own, which only providers speak. */
+enum api {
+	API_CHAT,
+	API_COMPLETIONS,
+	API_EMBEDDINGS,
+	API_RESPONSES,
+	API_MESSAGES,
+	API_GENERATE,
+	API_COUNT
+};
 
 /* Members that sticky keys are taken from, collected over all releases of a config: "user", or
  * "metadata" with child "user_id". */

@@ -208,3 +208,25 @@ errorbody_read(const uint8_t *bytes, size_t n, struct facts *f)
 	if (f->error_message[0] == '\0')
 		read_plain(bytes, n, f);
 }
+
+/* ---- shape ----------------------------------------------------------------------------------- */
+
+static bool
+note_error(struct reader *r, enum jtok first)
+{
+	r->seen |= first == JTOK_OBJECT;
+	return reader_skip(r, first);
+}
+
+static const struct reader_field shape_fields[] = {
+	READER_FIELD("error", note_error),
+	READER_END,
+};
+
+bool
+errorbody_is_plain(const uint8_t *bytes, size_t n)
+{
+	struct reader r = { .seen = 0 };
+
+	return reader_run(&r, bytes, n, shape_fields) && r.seen != 0;
+}

@@ -16,3 +16,6 @@
  * status. What is filled in is printable, and keys in it are masked.
  */
 void errorbody_read(const uint8_t *bytes, size_t n, struct facts *f);
+/* Whether the text is {"error":{...}}, with whatever else: the shape that both OpenAI's and
+ * Anthropic's clients read. */
+bool errorbody_is_plain(const uint8_t *bytes, size_t n);

@@ -11,8 +11,8 @@
 
 #define TEXT_BYTES 1024 /* as much of a text is looked at before it is cut */
 
-static const struct reader_field *
-find_field(const struct reader *r, const struct reader_field *fields)
+const struct reader_field *
+reader_find(const struct reader *r, const struct reader_field *fields)
 {
 	const struct jscan *s = &r->scan;
 
@@ -42,7 +42,7 @@ reader_object(struct reader *r, enum jtok first, const struct reader_field *fiel
 	if (first != JTOK_OBJECT)
 		return reader_skip(r, first);
 	while ((tok = jscan_next(&r->scan)) == JTOK_KEY) {
-		const struct reader_field *field = find_field(r, fields);
+		const struct reader_field *field = reader_find(r, fields);
 
 		tok = jscan_next(&r->scan);
 		if (!(field != NULL ? field->read(r, tok) : reader_skip(r, tok)))

@@ -34,6 +34,8 @@ struct reader_field {
 		NULL, 0, NULL \
 	}
 
+/* The row of the name just returned, or NULL. */
+const struct reader_field *reader_find(const struct reader *r, const struct reader_field *fields);
 /* Reads a whole text that is one object. False: it is not, or is not JSON. */
 bool reader_run(
     struct reader *r, const void *text, size_t n, const struct reader_field *fields) MUST_CHECK;

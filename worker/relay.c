@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "worker/request.h"
+#include "worker/translation.h"
 
 /* Whether the events so far are worth an answer: something to read, or a reason why there is
  * nothing. A mere "stop" without content may still become an answer of the other arm. */
@@ -27,6 +28,10 @@ drop_event(struct attempt *a, size_t n)
 {
 	uint8_t *at = buf_bytes(&a->bytes) + a->held;
 
+	if (a->held == 0) {
+		buf_consume(&a->bytes, n);
+		return;
+	}
 	memmove(at, at + n, buf_len(&a->bytes) - a->held - n);
 	a->bytes.tail -= n;
 }
@@ -44,6 +49,18 @@ note_marks(struct attempt *a, unsigned marks)
 		a->ended_us = now_us;
 }
 
+/* Says an event in the client's API instead of holding it. */
+static bool
+tell_event(struct attempt *a, const struct sse_event *ev, unsigned marks)
+{
+	enum outcome outcome = translation_of_event(a, ev, marks);
+
+	drop_event(a, ev->raw_len);
+	if (outcome == OUTCOME_OK)
+		return true;
+	return fail(a, outcome), false;
+}
+
 /* Reads one whole event at the end of what is held; false: the attempt is over. */
 static bool
 take_event(struct attempt *a, const struct sse_event *ev)
@@ -53,8 +70,7 @@ take_event(struct attempt *a, const struct sse_event *ev)
 
 	if (ev->more_data && ev->raw_len > sizeof(r->worker->scratch))
 		return fail(a, OUTCOME_GARBAGE), false;
-	marks = upstream_ops(a->upstream)
-		    ->read_event(r->endpoint->api, ev, r->worker->scratch, &a->facts);
+	marks = upstream_ops(a->upstream)->read_event(a->api, ev, r->worker->scratch, &a->facts);
 	if (marks & EVENT_ERROR)
 		return fail(a, OUTCOME_ERROR_EVENT), false;
 	if (marks & EVENT_GARBAGE)
@@ -63,6 +79,8 @@ take_event(struct attempt *a, const struct sse_event *ev)
 	/* An end marker must not pass for the end of an answer that there is not. */
 	if ((marks & EVENT_END) && !worth_commit(&a->facts))
 		return fail(a, OUTCOME_EMPTY), false;
+	if (a->translation != NULL)
+		return tell_event(a, ev, marks);
 	if ((marks & EVENT_USAGE_ONLY) && !r->usage_asked)
 		drop_event(a, ev->raw_len);
 	else
@@ -83,9 +101,22 @@ read_events(struct attempt *a)
 	return true;
 }
 
+/* How much waits for the commit. */
+static size_t
+held_bytes(const struct attempt *a)
+{
+	return a->translation != NULL ? buf_len(&a->translation->told) : a->held;
+}
+
 static void
 pass_held(struct attempt *a)
 {
+	struct buf *told = a->translation != NULL ? &a->translation->told : NULL;
+
+	if (told != NULL && buf_len(told) > 0) {
+		conn_stream(a->request->conn, buf_bytes(told), buf_len(told));
+		buf_consume(told, buf_len(told));
+	}
 	if (a->held == 0)
 		return;
 	conn_stream(a->request->conn, buf_bytes(&a->bytes), a->held);
@@ -105,7 +136,7 @@ commit(struct attempt *a)
 static void
 move_on(struct attempt *a)
 {
-	if (!a->committed && (worth_commit(&a->facts) || a->held > RELAY_HELD_MAX))
+	if (!a->committed && (worth_commit(&a->facts) || held_bytes(a) > RELAY_HELD_MAX))
 		commit(a);
 	if (a->committed)
 		pass_held(a);

@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/json_escape.h"
 #include "common/money.h"
+#include "worker/errorbody.h"
 #include "worker/head.h"
 #include "worker/request.h"
 
@@ -67,6 +68,8 @@ add_gray(struct head_out *h, const struct request *r)
 		head_line(h, "x-gray-rescued", "1");
 	if (pin != NULL)
 		head_line(h, "x-gray-pin", pin);
+	if (r->untranslated[0] != '\0')
+		head_line(h, "x-gray-untranslated", r->untranslated);
 	us = overhead_us(r);
 	head_fixed(h, "x-gray-overhead-ms", us / US_PER_MS, us % US_PER_MS, 3);
 	if (r->attempt.upstream_id[0] != '\0')
@@ -118,6 +121,8 @@ retry_hint(const struct request *r)
 	return outcome_info(r->outcome)->retry ? RETRY_HINT_YES : RETRY_HINT_NO;
 }
 
+static int make_error(struct buf *b, const struct request *r, const struct reply_error *e);
+
 /* ---- whole answers --------------------------------------------------------------------------- */
 
 static void
@@ -158,19 +163,41 @@ passed_hint(const struct request *r)
 	return retry_hint(r) == RETRY_HINT_NO ? "false" : NULL;
 }
 
+/* The provider's error as the client's API would put it; NULL: it is put so already. */
+static const struct buf *
+retold_error(struct request *r)
+{
+	const struct attempt *a = &r->attempt;
+	const char *own_code = outcome_info(r->outcome)->code;
+	struct reply_error e = {
+		.status = a->status,
+		.code = own_code,
+		.message = a->facts.error_message,
+	};
+
+	if (a->translation == NULL && errorbody_is_plain(buf_bytes(&a->bytes), buf_len(&a->bytes)))
+		return NULL;
+	if (a->translation == NULL && a->facts.error_code[0] != '\0')
+		e.code = a->facts.error_code;
+	if (make_error(&r->worker->text, r, &e) < 0)
+		buf_consume(&r->worker->text, buf_len(&r->worker->text));
+	return &r->worker->text;
+}
+
 void
 reply_pass_on(struct request *r)
 {
 	struct head_out h;
 	struct attempt *a = &r->attempt;
 	const char *hint = passed_hint(r);
+	const struct buf *retold = retold_error(r), *body = retold != NULL ? retold : &a->bytes;
 
 	begin_head(&h, r, a->status);
 	head_raw(&h, buf_bytes(&a->passed), buf_len(&a->passed));
 	if (hint != NULL)
 		head_line(&h, "x-should-retry", hint);
 	head_line(&h, "Content-Type", "application/json");
-	finish_whole(&h, r, buf_bytes(&a->bytes), buf_len(&a->bytes));
+	finish_whole(&h, r, buf_bytes(body), buf_len(body));
 }
 
 static const char *

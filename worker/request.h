@@ -12,6 +12,7 @@
 #include "worker/reply.h"
 #include "worker/route.h"
 
+#define PARAM_BYTES   64
 #define ATTEMPTS_KEPT 16 /* failed attempts remembered for the error answer and the error ring */
 
 /* What is remembered of an attempt that failed. */
@@ -47,6 +48,8 @@ struct request {
 	struct chat chat;
 	bool usage_asked; /* by the client; grayd always asks */
 	bool stable_only; /* a kind of request that only stable may answer */
+	/* The member that the candidate could not be asked with, plain and safe; empty: none. */
+	char untranslated[PARAM_BYTES];
 
 	struct live_release *release; /* NULL: not known yet */
 	enum route_pin pin;

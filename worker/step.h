@@ -26,6 +26,12 @@ enum step_result step_local(struct request *r);
 enum step_result step_chat(struct request *r);
 enum step_result step_route(struct request *r);
 
+/* step_serve.c: whether an arm can be asked for this; STEP_END: it cannot, and the client is told
+ */
+enum step_result step_serve(struct request *r, enum arm arm);
+/* The same without a word to the client; what is in the way is kept in r->untranslated. */
+bool serve_possible(struct request *r, enum arm arm);
+
 /* step_attempt.c: asking, and what follows from the answer */
 enum step_result step_attempt(struct request *r);
 enum step_result step_judge(struct request *r);

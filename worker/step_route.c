@@ -5,8 +5,6 @@
  */
 #include "worker/step.h"
 
-#include <stdio.h>
-
 #include "common/clock.h"
 #include "worker/auth.h"
 #include "worker/tally.h"
@@ -32,28 +30,6 @@ find_release(struct request *r)
 	return found == NULL ? NULL : &r->worker->releases[found->index];
 }
 
-/* Whether an arm can be asked by the path that the client has called. */
-static bool
-can_serve(const struct request *r, enum arm arm)
-{
-	return upstream_ops(r->release->upstreams[arm])->path(r->endpoint->api) != NULL;
-}
-
-static enum step_result
-refuse_api(struct request *r, enum arm arm)
-{
-	const struct config_model *model = r->release->config->arms[arm];
-	const char *kind = provider_kind_names[model->provider->kind];
-	char text[400];
-
-	snprintf(text, sizeof(text),
-	    "the %s model %s of this release cannot be asked by %s: its provider speaks the API of "
-	    "kind \"%s\"",
-	    arm_names[arm], model->name, r->endpoint->path, kind);
-	r->release = NULL; /* no arm has been chosen, so the answer names none */
-	return step_refuse(r, 400, "unsupported_api", text);
-}
-
 enum step_result
 step_chat(struct request *r)
 {
@@ -74,7 +50,7 @@ step_chat(struct request *r)
 		r->release = NULL;
 		return step_deny_model(r);
 	}
-	return can_serve(r, ARM_STABLE) ? STEP_NEXT : refuse_api(r, ARM_STABLE);
+	return step_serve(r, ARM_STABLE);
 }
 
 static uint64_t
@@ -125,12 +101,34 @@ is_stable_only(const struct request *r)
 	const struct config_model *stable = config->arms[ARM_STABLE];
 	const struct config_model *candidate = config->arms[ARM_CANDIDATE];
 
-	if (candidate != NULL && !can_serve(r, ARM_CANDIDATE))
-		return true;
 	if (r->endpoint->api == API_EMBEDDINGS)
 		return config->embeddings == EMBEDDINGS_STABLE;
 	return r->endpoint->api == API_RESPONSES && r->chat.bound && candidate != NULL &&
 	       candidate->provider != stable->provider;
+}
+
+/* Whether a request may go to the candidate at all, share and key aside. */
+static bool
+is_candidate_possible(const struct route_input *in)
+{
+	bool pinned = in->pin == ROUTE_PIN_CANDIDATE && in->may_pin;
+
+	return in->has_candidate && !in->stable_only && !in->rolled_back &&
+	       (pinned || in->share_bp > 0);
+}
+
+/* Every request of the split is looked at, whatever its bucket: what the candidate cannot be asked
+ * for must be missing on both sides. STEP_END: answered; only for a test of the candidate, which
+ * stable's answer would not be. */
+static enum step_result
+look_at_candidate(struct request *r, struct route_input *in)
+{
+	if (!is_candidate_possible(in))
+		return STEP_NEXT;
+	if (in->pin == ROUTE_PIN_CANDIDATE && in->may_pin)
+		return step_serve(r, ARM_CANDIDATE);
+	in->stable_only = !serve_possible(r, ARM_CANDIDATE);
+	return STEP_NEXT;
 }
 
 enum step_result
@@ -146,14 +144,12 @@ step_route(struct request *r)
 		.random = worker_random(r->worker),
 	};
 
-	/* Stable's answer would not be what a test of the candidate asks for. */
-	if (in.has_candidate && in.may_pin && in.pin == ROUTE_PIN_CANDIDATE &&
-	    !can_serve(r, ARM_CANDIDATE))
-		return refuse_api(r, ARM_CANDIDATE);
 	worker_look_at_policy(r->worker);
 	policy = release->policy;
 	in.share_bp = policy->share_bp;
 	in.rolled_back = policy->state == STATE_ROLLED_BACK;
+	if (look_at_candidate(r, &in) != STEP_NEXT)
+		return STEP_END;
 	in.has_key = find_key(r, &in.key_hash);
 	r->decision = route_decide(&in);
 	r->stable_only = in.stable_only;

@@ -3,7 +3,7 @@
 
 import { anthropic, openai, runMatrix } from "./lib/matrix.mjs";
 
-const OPENAI = ["holysheep", "openai", "deepseek", "gemini-compatible"];
+const OPENAI = ["holysheep", "openai", "deepseek", "gemini-compatible", "claude"];
 const square = (names) => names.flatMap((stable) => names.map((candidate) => ({ stable, candidate })));
 
 runMatrix(openai, square(OPENAI));

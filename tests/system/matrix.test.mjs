@@ -4,7 +4,7 @@
 
 import { anthropic, openai, runMatrix } from "./lib/matrix.mjs";
 
-const OPENAI = ["holysheep", "openai", "deepseek", "gemini-compatible"];
+const OPENAI = ["holysheep", "openai", "deepseek", "gemini-compatible", "claude"];
 const ring = (names) => names.map((stable, i) => ({ stable, candidate: names[(i + 1) % names.length] }));
 
 runMatrix(openai, ring(OPENAI));

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The neutral request: its memory, and what the writers share; see xlate_ask.h. Used by the workers
+ * while a request is translated. Invariant: every span lies in `body`, and has passed a scan.
+ */
+#include "worker/xlate_ask.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NUMBER_BYTES 64
+
+void
+ask_free(struct ask *a)
+{
+	free(a->system.items);
+	free(a->turns.items);
+	free(a->parts.items);
+	free(a->tools.items);
+	free(a->stops.items);
+}
+
+/* A new item, all zero; NULL: refused or no memory. */
+static void *
+add(struct ask *a, struct ask_list *l, size_t size)
+{
+	uint8_t *item;
+
+	if (l->n == ASK_ITEMS_MAX) {
+		ask_refuse(a, "is one of more than %d, too many to be translated", ASK_ITEMS_MAX);
+		return NULL;
+	}
+	if (l->n == l->room) {
+		uint32_t room = l->room == 0 ? 8 : 2 * l->room;
+		void *items = realloc(l->items, room * size);
+
+		if (items == NULL) {
+			a->no_memory = true;
+			return NULL;
+		}
+		l->items = items;
+		l->room = room;
+	}
+	item = (uint8_t *)l->items + l->n++ * size;
+	memset(item, 0, size);
+	return item;
+}
+
+bool
+ask_begin_turn(struct ask *a, bool assistant)
+{
+	struct ask_turn *turn = a->turns.n > 0 ? &ask_turns(a)[a->turns.n - 1] : NULL;
+
+	if (turn != NULL && turn->assistant == assistant)
+		return true;
+	turn = add(a, &a->turns, sizeof(*turn));
+	if (turn == NULL)
+		return false;
+	turn->assistant = assistant;
+	turn->first = a->parts.n;
+	return true;
+}
+
+struct ask_part *
+ask_add_part(struct ask *a, enum ask_part_kind kind, uint32_t item)
+{
+	struct ask_part *part = add(a, &a->parts, sizeof(*part));
+
+	if (part == NULL)
+		return NULL;
+	ask_turns(a)[a->turns.n - 1].n++;
+	part->kind = kind;
+	part->message = a->message;
+	part->item = item;
+	return part;
+}
+
+bool
+ask_add_text(struct ask *a, struct jspan text, uint32_t item)
+{
+	struct ask_part *part;
+
+	if (text.len == 0)
+		return true;
+	part = ask_add_part(a, ASK_TEXT, item);
+	if (part != NULL)
+		part->text = text;
+	return part != NULL;
+}
+
+bool
+ask_add_span(struct ask *a, struct ask_list *list, struct jspan span)
+{
+	struct jspan *item = add(a, list, sizeof(*item));
+
+	if (item != NULL)
+		*item = span;
+	return item != NULL;
+}
+
+struct ask_tool *
+ask_add_tool(struct ask *a)
+{
+	return add(a, &a->tools, sizeof(struct ask_tool));
+}
+
+/* ---- for writers ----------------------------------------------------------------------------- */
+
+void
+ask_put_string(const struct ask *a, struct jout *o, const char *name, struct jspan span)
+{
+	if (span.len == 0)
+		return;
+	jout_key(o, name);
+	jout_quoted(o, a->body + span.off, span.len);
+}
+
+void
+ask_put_value(const struct ask *a, struct jout *o, const char *name, struct jspan span)
+{
+	if (span.len == 0)
+		return;
+	jout_key(o, name);
+	jout_raw(o, a->body + span.off, span.len);
+}
+
+void
+ask_put_texts(const struct ask *a, struct jout *o, const struct ask_part *parts, uint32_t n)
+{
+	jout_text(o, "\"");
+	for (uint32_t i = 0; i < n; i++) {
+		if (i > 0)
+			jout_text(o, "\\n\\n");
+		jout_raw(o, a->body + parts[i].text.off, parts[i].text.len);
+	}
+	jout_text(o, "\"");
+}
+
+double
+ask_real(const struct ask *a, struct jspan span)
+{
+	char text[NUMBER_BYTES];
+	size_t n = span.len < sizeof(text) - 1 ? span.len : sizeof(text) - 1;
+
+	memcpy(text, a->body + span.off, n);
+	text[n] = '\0';
+	return n == 0 ? 0 : strtod(text, NULL);
+}
+
+static bool
+is_object(const uint8_t *text, size_t n)
+{
+	struct jscan s;
+	enum jtok first;
+
+	jscan_init(&s, text, n);
+	first = jscan_next(&s);
+	return first == JTOK_OBJECT && jscan_skip(&s, first, NULL) && jscan_next(&s) == JTOK_END;
+}
+
+/* The arguments of a call that OpenAI's API holds in a string. */
+static bool
+write_unescaped(struct ask *a, const struct ask_part *call, struct jout *o)
+{
+	uint8_t *text = malloc(call->text.len);
+	ptrdiff_t n;
+	bool ok;
+
+	if (text == NULL) {
+		a->no_memory = true;
+		return false;
+	}
+	n = jscan_unescape(a->body, call->text, text, call->text.len);
+	ok = n > 0 && is_object(text, (size_t)n);
+	if (ok)
+		jout_raw(o, text, (size_t)n);
+	free(text);
+	if (!ok)
+		ask_refuse_part(a, call, ".function.arguments", "must be a JSON object");
+	return ok;
+}
+
+bool
+ask_write_object(struct ask *a, const struct ask_part *call, struct jout *o)
+{
+	if (call->text.len == 0)
+		jout_text(o, "{}");
+	else if (call->value)
+		jout_raw(o, a->body + call->text.off, call->text.len);
+	else
+		return write_unescaped(a, call, o);
+	return true;
+}

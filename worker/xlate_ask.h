@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A chat request as all APIs mean it: what a client of one API has asked for, ready to be asked of
+ * a provider of another. Strings and numbers are spans of the client's body and stay as they are
+ * written there. Readers (xlate_read_*.c) fill it from one API, writers (xlate_write_*.c) say it in
+ * another; what cannot be said is refused by the name that the client has used. Used by the
+ * workers. Pure.
+ */
+#pragma once
+
+#include "worker/jout.h"
+#include "worker/reader.h"
+
+#define ASK_ITEMS_MAX 65536 /* parts, turns, tools of one request */
+#define ASK_DEPTH     12    /* of a member's path */
+
+/* Why a request cannot be translated, for its sender. */
+struct xlate_error {
+	char param[96]; /* "messages[3].content[0]" */
+	char message[320];
+};
+
+enum ask_part_kind {
+	ASK_TEXT,
+	ASK_IMAGE_URL,
+	ASK_IMAGE_DATA, /* base64 */
+	ASK_CALL,	/* of a tool, by the model */
+	ASK_RESULT,	/* of a call; its texts are the n_texts parts that follow */
+};
+
+/* One part of a turn. Spans are the inside of strings, unless said otherwise. */
+struct ask_part {
+	enum ask_part_kind kind;
+	bool value;		/* call: `text` is a JSON value, not a string that holds one */
+	bool is_error;		/* result: the tool has failed */
+	uint32_t n_texts;	/* result */
+	uint32_t message, item; /* where it stands; item ASK_WHOLE: it is all the content */
+	struct jspan text;	/* text, URL, base64 data, or arguments */
+	struct jspan media;	/* of image data: "image/png" */
+	struct jspan id, name;	/* call, result: which call; call: of which tool */
+};
+
+#define ASK_WHOLE UINT32_MAX
+
+/* What one side says before the other does. */
+struct ask_turn {
+	bool assistant;
+	uint32_t first, n; /* of the parts */
+};
+
+struct ask_tool {
+	struct jspan name, description; /* description: len 0: none */
+	struct jspan schema;		/* of its arguments, a JSON value; len 0: none */
+};
+
+enum ask_choice { ASK_CHOICE_NONE_GIVEN, ASK_AUTO, ASK_NO_TOOL, ASK_ANY_TOOL, ASK_THIS_TOOL };
+enum ask_format { ASK_PLAIN, ASK_JSON, ASK_SCHEMA };
+enum ask_effort {
+	ASK_EFFORT_NONE_GIVEN,
+	ASK_EFFORT_NONE,
+	ASK_EFFORT_MINIMAL,
+	ASK_EFFORT_LOW,
+	ASK_EFFORT_MEDIUM,
+	ASK_EFFORT_HIGH
+};
+
+struct ask_list {
+	void *items;
+	uint32_t n, room;
+};
+
+struct ask_step {
+	const uint8_t *name; /* NULL: an item of a list */
+	uint32_t len, index;
+};
+
+struct ask {
+	const uint8_t *body; /* the client's */
+	bool stream;
+	struct ask_list system; /* struct jspan: texts */
+	struct ask_list turns, parts, tools;
+	struct ask_list stops; /* struct jspan: strings */
+	/* Numbers as they are written; len 0: not given. */
+	struct jspan max_tokens, temperature, top_p, top_k, seed, presence_penalty,
+	    frequency_penalty;
+	struct jspan thinking_tokens; /* how much the model may think, at most */
+	struct jspan user;	      /* len 0: not given */
+	enum ask_choice choice;
+	struct jspan choice_name;
+	bool one_call; /* at most one call of a tool in an answer */
+	enum ask_format format;
+	struct jspan schema;	  /* of the answer, a JSON value */
+	struct jspan schema_name; /* len 0: none */
+	enum ask_effort effort;
+
+	struct xlate_error error;
+	bool refused, no_memory;
+	/* While it is read. */
+	struct ask_step path[ASK_DEPTH];
+	unsigned depth;
+	uint32_t message; /* that is being read */
+	void *now;	  /* what the present table fills */
+};
+
+static inline struct ask *
+ask_of(const struct reader *r)
+{
+	return r->into;
+}
+
+static inline struct jspan *
+ask_spans(const struct ask_list *l)
+{
+	return l->items;
+}
+
+static inline struct ask_turn *
+ask_turns(const struct ask *a)
+{
+	return a->turns.items;
+}
+
+static inline struct ask_part *
+ask_parts(const struct ask *a)
+{
+	return a->parts.items;
+}
+
+static inline struct ask_tool *
+ask_tools(const struct ask *a)
+{
+	return a->tools.items;
+}
+
+void ask_free(struct ask *a);
+
+/* ---- for readers; all return false when the request is refused or memory is short -------------
+ */
+
+/* Refuses what the path stands at: the message is "'PATH' " and the text. Always false. */
+bool ask_refuse(struct ask *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Refuses a member of the request that was read well, by its name. */
+bool ask_refuse_member(struct ask *a, const char *param, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* Steps into a member, for refusals inside it, and out again. */
+void ask_enter(struct ask *a, const char *name);
+void ask_leave(struct ask *a);
+/* Reads an object by a table. A null is as good as nothing, a member that no row names is refused:
+ * whether it matters cannot be known. */
+bool ask_members(struct reader *r, enum jtok first, const struct reader_field *fields);
+/* Reads an array; `element` gets each. */
+bool ask_each(struct reader *r, enum jtok first, reader_fn *element);
+/* Reads a value that has been passed over once more. */
+bool ask_again(struct reader *r, struct jspan value, reader_fn *read);
+/* One value of a kind. */
+bool ask_string(struct reader *r, enum jtok first, struct jspan *into);
+bool ask_number(struct reader *r, enum jtok first, struct jspan *into);
+bool ask_bool(struct reader *r, enum jtok first, bool *into);
+/* Any value, as it is written. */
+bool ask_value(struct reader *r, enum jtok first, struct jspan *into);
+/* A value that changes nothing in the answer is left out. */
+bool ask_drop(struct reader *r, enum jtok first);
+
+/* Adds to the last turn if it is of the same side, else begins one. */
+bool ask_begin_turn(struct ask *a, bool assistant);
+/* Adds a part to the last turn; NULL: memory, or too many. Empty texts are not worth one. */
+struct ask_part *ask_add_part(struct ask *a, enum ask_part_kind kind, uint32_t item);
+bool ask_add_text(struct ask *a, struct jspan text, uint32_t item);
+bool ask_add_span(struct ask *a, struct ask_list *list, struct jspan span);
+struct ask_tool *ask_add_tool(struct ask *a);
+
+/* The readers. */
+bool xlate_read_chat(struct ask *a, const uint8_t *body, size_t n);
+bool xlate_read_chat_message(struct reader *r, enum jtok first);
+bool xlate_read_messages(struct ask *a, const uint8_t *body, size_t n);
+
+/* ---- for writers ------------------------------------------------------------------------------
+ */
+
+struct xlate_target {
+	const char *model;	/* plain text */
+	uint32_t max_tokens;	/* where the client names none and the API wants some */
+	bool completion_tokens; /* openai: name them max_completion_tokens */
+};
+
+/* Say the request; false: refused or no memory (o->failed too). */
+bool xlate_write_messages(struct ask *a, const struct xlate_target *t, struct jout *o);
+bool xlate_write_gemini(struct ask *a, const struct xlate_target *t, struct jout *o);
+bool xlate_write_chat(struct ask *a, const struct xlate_target *t, struct jout *o);
+
+/* Refuses a part, by its place in the client's request with `member` behind it. Always false. */
+bool ask_refuse_part(struct ask *a, const struct ask_part *part, const char *member,
+    const char *fmt, ...) PRINTF_LIKE(4, 5);
+/* Writes the arguments of a call as a JSON object; refuses what is none. */
+bool ask_write_object(struct ask *a, const struct ask_part *call, struct jout *o);
+/* "NAME":"SPAN", if there is one. */
+void ask_put_string(const struct ask *a, struct jout *o, const char *name, struct jspan span);
+/* "NAME":SPAN, if there is one. */
+void ask_put_value(const struct ask *a, struct jout *o, const char *name, struct jspan span);
+/* The number that a span writes; 0 if there is none. */
+double ask_real(const struct ask *a, struct jspan span);
+/* The texts of parts, joined by blank lines, as one string. */
+void ask_put_texts(const struct ask *a, struct jout *o, const struct ask_part *parts, uint32_t n);
