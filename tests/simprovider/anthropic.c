@@ -34,6 +34,12 @@ static const struct problem no_messages = { .status = 400,
 static const struct problem no_max_tokens = { .status = 400,
 	.message = TEXT("max_tokens: Field required") };
 
+static const char members[] =
+    " model messages max_tokens system metadata stop_sequences stream temperature top_p top_k "
+    "tools "
+    "tool_choice thinking container mcp_servers service_tier context_management output_config "
+    "output_format cache_control inference_geo betas ";
+
 static const struct problem *
 misses_in_head(const struct request *request)
 {
@@ -126,6 +132,9 @@ const struct kind kind_anthropic = {
 	.usual = usual,
 	.no_key = { .status = 401, .message = TEXT("x-api-key header is required") },
 	.bad_key = { .status = 401 },
+	.members = members,
+	.unknown_member = { .status = 400,
+	    .message = TEXT("{param}: Extra inputs are not permitted") },
 	.route = route,
 	.misses_in_head = misses_in_head,
 	.misses_in_body = misses_in_body,

@@ -28,6 +28,7 @@ enum stage {
 };
 
 #define MODEL_MAX_BYTES 256
+#define NOTE_MAX_BYTES	128
 #define NEVER_US	UINT64_MAX
 
 struct attempt {
@@ -39,7 +40,8 @@ struct attempt {
 	struct problem problem; /* status 0: none */
 	struct dice dice;
 	struct reply reply;
-	char model[MODEL_MAX_BYTES];
+	/* Copies of what the request says: its bytes go before its answer does. */
+	char model[MODEL_MAX_BYTES], stop[NOTE_MAX_BYTES], unknown[NOTE_MAX_BYTES];
 	struct entry entry;
 	struct ticket ticket;
 	bool stream, http10, wants_close;
@@ -70,6 +72,8 @@ void attempt_enter_partial(struct conn *conn, const uint8_t *bytes, size_t n);
 extern const struct job attempt_job;
 
 /* Between the files of the attempt. */
+/* A copy of `s`; bytes NULL where there is none, or it is too long. */
+struct str attempt_note(char into[NOTE_MAX_BYTES], struct str s);
 /* Decides what the answer is made of, once behaviour and fault, or the problem, are known. */
 void attempt_plan(struct attempt *a, const struct ask *ask);
 /* The fault of this attempt is of that kind. */

@@ -166,6 +166,22 @@ find_behaviour(struct attempt *a, struct str body, struct str request_id, const 
 		a->reply.reported = a->behaviour->answers_as;
 }
 
+struct str
+attempt_note(char into[NOTE_MAX_BYTES], struct str s)
+{
+	if (s.bytes == NULL || s.len > NOTE_MAX_BYTES)
+		return (struct str){ NULL, 0 };
+	memcpy(into, s.bytes, s.len);
+	return (struct str){ into, s.len };
+}
+
+static void
+refuse_member(struct attempt *a, struct str name)
+{
+	a->problem = a->conn->sim->options->kind->unknown_member;
+	a->problem.param = attempt_note(a->unknown, name);
+}
+
 /* The model stands in the path or in the body. */
 static void
 read_ask(struct attempt *a, const uint8_t *bytes, struct str named, struct ask *ask)
@@ -175,7 +191,7 @@ read_ask(struct attempt *a, const uint8_t *bytes, struct str named, struct ask *
 	struct str body = span_str(bytes, request->body);
 	bool in_path = named.bytes != NULL;
 
-	if (!scan_body(body, ask)) {
+	if (!scan_body(body, kind->members, ask)) {
 		a->problem = not_parsed;
 		return;
 	}
@@ -188,6 +204,8 @@ read_ask(struct attempt *a, const uint8_t *bytes, struct str named, struct ask *
 		a->problem = no_model;
 	else if (missing != NULL)
 		a->problem = *missing;
+	else if (ask->unknown.bytes != NULL)
+		refuse_member(a, ask->unknown);
 	else
 		find_behaviour(a, body, span_str(bytes, request->request_id), ask);
 }

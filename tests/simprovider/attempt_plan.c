@@ -87,7 +87,7 @@ plan_content(struct attempt *a, const struct ask *ask)
 	    b->text.count > 0 ? b->text.count : (uint64_t)llround(dist_draw(&b->tokens, &a->dice));
 	reply->reasoning = (uint64_t)llround(dist_draw(&b->reasoning_tokens, &a->dice));
 	reply->finish_reason = b->finish_reason;
-	reply->stop = ask->stop;
+	reply->stop = attempt_note(a->stop, ask->stop);
 	if (calls)
 		reply->tools = &b->tool_calls;
 	if (attempt_has(a, FAULT_BAD_TOOL_JSON)) {

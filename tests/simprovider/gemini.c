@@ -31,6 +31,11 @@ static const struct usual usual[] = {
 static const struct problem no_contents = { .status = 400,
 	.message = TEXT("* GenerateContentRequest.contents: contents is not specified\\n") };
 
+static const char members[] =
+    " contents systemInstruction system_instruction tools toolConfig tool_config safetySettings "
+    "safety_settings generationConfig generation_config cachedContent cached_content labels model "
+    "store serviceTier ";
+
 static const struct problem *
 misses_in_body(const struct ask *ask)
 {
@@ -151,6 +156,11 @@ const struct kind kind_gemini = {
 		     "identity). Please use API Key or other form of API consumer identity "
 		     "to call this API.") },
 	.bad_key = { .status = 400, .code = TEXT("API_KEY_INVALID") },
+	.members = members,
+	.unknown_member = { .status = 400,
+	    .message =
+		TEXT("Invalid JSON payload received. Unknown name \\\"{param}\\\": Cannot find "
+		     "field.") },
 	.route = route,
 	.misses_in_body = misses_in_body,
 	.error = error,

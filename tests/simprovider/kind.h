@@ -93,6 +93,10 @@ struct kind {
 	/* NULL: no such path. `model` is set when the path names it. */
 	const struct endpoint *(*route)(
 	    struct str method, struct str path, struct str query, struct str *model);
+	/* The members of a body, a space before and behind each; NULL: it takes any. A body that
+	 * has others is refused with `unknown_member`, whose message may hold "{param}". */
+	const char *members;
+	struct problem unknown_member;
 	/* What it misses in a request's head, in its body; NULL: nothing. */
 	const struct problem *(*misses_in_head)(const struct request *request);
 	const struct problem *(*misses_in_body)(const struct ask *ask);

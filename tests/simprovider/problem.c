@@ -81,21 +81,27 @@ problem_phrase(unsigned status)
 	return "Status";
 }
 
+/* Adds `message` with `value` in the place of the first `mark`; false: there is none. */
+static bool
+add_with(struct str message, const char *mark, struct str value, struct text *out)
+{
+	const char *found = memmem(message.bytes, message.len, mark, strlen(mark));
+
+	if (found == NULL)
+		return false;
+	size_t before = (size_t)(found - message.bytes);
+	size_t used = before + strlen(mark);
+
+	text_add(out, message.bytes, before);
+	text_span(out, value);
+	text_add(out, message.bytes + used, message.len - used);
+	return true;
+}
+
 void
 problem_message(const struct problem *problem, struct str model, struct text *out)
 {
-	static const char mark[] = "{model}";
-	struct str message = problem->message;
-	const char *found = memmem(message.bytes, message.len, mark, sizeof(mark) - 1);
-
-	if (found == NULL) {
-		text_span(out, message);
-		return;
-	}
-	size_t before = (size_t)(found - message.bytes);
-	size_t used = before + sizeof(mark) - 1;
-
-	text_add(out, message.bytes, before);
-	text_span(out, model);
-	text_add(out, message.bytes + used, message.len - used);
+	if (!add_with(problem->message, "{model}", model, out) &&
+	    !add_with(problem->message, "{param}", problem->param, out))
+		text_span(out, problem->message);
 }

@@ -9,8 +9,8 @@
 
 struct problem {
 	uint64_t status;
-	/* Inside of JSON strings. `message` may hold "{model}". bytes NULL: the usual for `status`.
-	 */
+	/* Inside of JSON strings. `message` may hold "{model}" or "{param}". bytes NULL: the usual
+	 * for `status`. */
 	struct str code, type, message, param;
 	struct str headers;	     /* whole lines with CRLF */
 	struct str body;	     /* instead of the usual error body, if bytes is not NULL */
@@ -33,5 +33,5 @@ struct usual {
 struct problem problem_complete(const struct problem *given, const struct usual *table);
 /* The phrase of a status line, never NULL. */
 const char *problem_phrase(unsigned status);
-/* `message` with the model's name put in. */
+/* `message` with the name of the model, or of the parameter, put in. */
 void problem_message(const struct problem *problem, struct str model, struct text *out);

@@ -169,14 +169,15 @@ static const struct member option_members[] = {
 	{ NULL, NULL },
 };
 
-static bool take_object(struct cursor *c, const struct member *members, struct ask *ask);
+static bool take_object(
+    struct cursor *c, const struct member *members, const char *known, struct ask *ask);
 
 static void
 note_stream_options(struct str value, struct ask *ask)
 {
 	struct cursor inside = { value.bytes, value.bytes + value.len };
 
-	take_object(&inside, option_members, ask);
+	take_object(&inside, option_members, NULL, ask);
 }
 
 static const struct member members_of_body[] = {
@@ -195,8 +196,24 @@ static const struct member members_of_body[] = {
 	{ NULL, NULL },
 };
 
+/* A name between spaces in the list. */
 static bool
-take_object(struct cursor *c, const struct member *members, struct ask *ask)
+is_known(const char *known, struct str name)
+{
+	const char *found = known;
+	size_t left = strlen(known);
+
+	while ((found = memmem(found, left, name.bytes, name.len)) != NULL) {
+		if (name.len > 0 && found > known && found[-1] == ' ' && found[name.len] == ' ')
+			return true;
+		found++;
+		left = strlen(found);
+	}
+	return false;
+}
+
+static bool
+take_object(struct cursor *c, const struct member *members, const char *known, struct ask *ask)
 {
 	struct str name, value;
 
@@ -210,17 +227,19 @@ take_object(struct cursor *c, const struct member *members, struct ask *ask)
 		for (const struct member *m = members; m->name != NULL; m++)
 			if (same(name, m->name))
 				m->note(value, ask);
+		if (known != NULL && ask->unknown.bytes == NULL && !is_known(known, name))
+			ask->unknown = name;
 	} while (take(c, ','));
 	return take(c, '}');
 }
 
 bool
-scan_body(struct str body, struct ask *ask)
+scan_body(struct str body, const char *known, struct ask *ask)
 {
 	struct cursor c = { body.bytes, body.bytes + body.len };
 
 	memset(ask, 0, sizeof(*ask));
-	if (!take_object(&c, members_of_body, ask))
+	if (!take_object(&c, members_of_body, known, ask))
 		return false;
 	skip_space(&c);
 	return c.at == c.end;

@@ -106,6 +106,7 @@ test("stop reasons: from OpenAI's words, and Anthropic's own", async () => {
 		assert.equal((await client.messages.stream(ask()).finalMessage()).stop_reason, reason);
 	}
 	await use({ finish_reason: "stop_sequence" });
+	await use({ finish_reason: "stop_sequence", latency_ms: 20 });
 	const stopped = await client.messages.create(ask({ stop_sequences: ["\nHuman:", "x"] }));
 	assert.deepEqual([stopped.stop_reason, stopped.stop_sequence], ["stop_sequence", "\nHuman:"]);
 	await use({ faults: [{ kind: "refusal" }] });
@@ -127,6 +128,10 @@ test("a request without its key, version, messages or limit is refused", async (
 		[await post(without("messages")), 400, "invalid_request_error", /messages: Field required/],
 		[await post(without("max_tokens")), 400, "invalid_request_error", /max_tokens: Field/],
 		[await post(without("model")), 400, "invalid_request_error", /model/],
+		[await post(ask({ stream_options: {} })), 400, "invalid_request_error",
+			/^stream_options: Extra inputs are not permitted$/],
+		[await post(ask({ mes: 1 })), 400, "invalid_request_error", /^mes: Extra/],
+		[await post(ask({ [`x${"y".repeat(500)}`]: 1 })), 400, "invalid_request_error", /: Extra/],
 		[await post("{"), 400, "invalid_request_error", /JSON/],
 		[await request(`${sim.url}/v1/nothing`, { headers: head }), 404, "not_found_error", /URL/],
 	]) {

@@ -120,6 +120,7 @@ test("a request without its key or contents, or to no path of the API, is refuse
 		[await whole(ask(), { authorization: "Bearer x" }), 403, "PERMISSION_DENIED"],
 		[await whole({}), 400, "INVALID_ARGUMENT"],
 		[await whole("{"), 400, "INVALID_ARGUMENT"],
+		[await whole(ask({ stream: true })), 400, "INVALID_ARGUMENT"],
 		[await post(":nothing"), 404, "NOT_FOUND"],
 		[await get("/v1beta/nothing"), 404, "NOT_FOUND"],
 	]) {
