@@ -12,6 +12,7 @@ import { startGrayd, until } from "./grayd.mjs";
 import {
 	CALL, FAIL_BEFORE, FAIL_MIDWAY, MIDWAY_TOKENS, modelOf, startSystems, SYSTEMS, textOf, TOKENS, USAGE,
 } from "./systems.mjs";
+import { assertRequest, bodyOf } from "./strict.mjs";
 
 const SHAPES = ["whole", "stream"];
 const CASES = ["ok", "tool call", "error before", "error midway"];
@@ -245,6 +246,11 @@ function runMatrix(driver, pairs) {
 					for (const what of CASES)
 						test(`${pair.stable} -> ${pair.candidate}, ${shape}: ${what}`, () =>
 							runOne(matrix, client, driver, pair, shape, what));
+		});
+
+		test("every request that reached a provider is one that its API takes", async () => {
+			for (const [system, sim] of Object.entries(matrix.systems.sims))
+				for (const { id } of await sim.ledger()) assertRequest(SYSTEMS[system].kind, bodyOf(await sim.request(id)));
 		});
 
 		test("every attempt and every token is counted once, and no provider saw another's key", async () => {

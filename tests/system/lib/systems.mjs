@@ -56,15 +56,16 @@ function scriptOf(name) {
 }
 
 // Starts the named systems: { sims: {name: sim}, providers, models (of grayd's config), stop }. A
-// model of grayd is called after its system, the candidate's with "-next" behind it.
-export async function startSystems(names = NAMES) {
+// model of grayd is called after its system, the candidate's with "-next" behind it. `script(name)`
+// gives another script than the usual one.
+export async function startSystems(names = NAMES, script = scriptOf) {
 	const started = { sims: {}, providers: {}, models: {} };
 	started.stop = () => Promise.all(Object.values(started.sims).map((sim) => sim.stop()));
 	try {
 		for (const name of names) {
 			const { kind, base, key, prefix, price } = SYSTEMS[name];
 			const env = `KEY_OF_${name.toUpperCase().replace("-", "_")}`;
-			const sim = await startProvider({ kind, script: scriptOf(name), args: ["--key", key, "--keep", "2000"] });
+			const sim = await startProvider({ kind, script: script(name), args: ["--key", key, "--keep", "2000"] });
 
 			started.sims[name] = sim;
 			started.providers[name] = { kind, base_url: sim.url + base, api_key: { env, ...(prefix && { prefix }) } };
