@@ -5,6 +5,8 @@
  */
 #include "tests/simprovider/anthropic.h"
 
+#include "common/clock.h"
+
 static const struct usual usual[] = {
 	{ 400, "invalid_request_error", NULL, "The request was not understood." },
 	{ 401, "authentication_error", NULL, "invalid x-api-key" },
@@ -79,6 +81,22 @@ error_event(const struct problem *problem, const struct reply *reply, struct tex
 }
 
 static void
+limit_lines(const struct limit *limit, const struct limit_state *state, struct text *out)
+{
+	char reset[CLOCK_ISO_BYTES];
+
+	clock_iso(clock_wall_us() + state->reset_us, reset);
+	text_format(out,
+	    "anthropic-ratelimit-requests-limit: %llu\r\n"
+	    "anthropic-ratelimit-requests-remaining: %llu\r\n"
+	    "anthropic-ratelimit-requests-reset: %s\r\n",
+	    (unsigned long long)limit->requests, (unsigned long long)state->remaining, reset);
+	if (state->refused)
+		text_format(out, "retry-after: %llu\r\n",
+		    (unsigned long long)(state->wait_us + US_PER_S - 1) / US_PER_S);
+}
+
+static void
 model_object(struct str id, bool first, struct text *out)
 {
 	text_str(out, first ? "{" : ",{");
@@ -135,6 +153,7 @@ const struct kind kind_anthropic = {
 	.members = members,
 	.unknown_member = { .status = 400,
 	    .message = TEXT("{param}: Extra inputs are not permitted") },
+	.limit_lines = limit_lines,
 	.route = route,
 	.misses_in_head = misses_in_head,
 	.misses_in_body = misses_in_body,

@@ -38,6 +38,7 @@ struct attempt {
 	const struct fault *fault; /* NULL: none */
 	const struct endpoint *endpoint;
 	struct problem problem; /* status 0: none */
+	struct limit_state limit;
 	struct dice dice;
 	struct reply reply;
 	/* Copies of what the request says: its bytes go before its answer does. */

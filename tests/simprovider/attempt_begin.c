@@ -26,6 +26,7 @@ static const struct problem no_path = {
 	.status = 404, .code = TEXT(""), .message = TEXT("Unknown request URL.")
 };
 static const struct problem unknown_model = { .status = 404 };
+static const struct problem above_limit = { .status = 429 };
 
 /* The target in front of its query; `query` gets what stands behind the mark. */
 static struct str
@@ -153,6 +154,21 @@ use_behaviour(struct attempt *a, struct behaviour *b)
 	    (struct fault_scene){ a->stream, a->conn->answers > 0 });
 }
 
+/* The model's own limit; false: this request is above it. */
+static bool
+is_admitted(struct attempt *a, struct limit *limit)
+{
+	if (limit == NULL)
+		return true;
+	a->limit = limit_take(limit, clock_mono_us());
+	if (!a->limit.refused)
+		return true;
+	a->problem = above_limit;
+	if (a->conn->sim->options->kind->limit_lines == NULL)
+		a->problem.retry_after_body_s = (double)a->limit.wait_us / US_PER_S;
+	return false;
+}
+
 static void
 find_behaviour(struct attempt *a, struct str body, struct str request_id, const struct ask *ask)
 {
@@ -161,7 +177,11 @@ find_behaviour(struct attempt *a, struct str body, struct str request_id, const 
 	if (b == NULL)
 		return;
 	a->stream = attempt_is(a, ALWAYS_STREAMS) || (ask->stream && !attempt_is(a, NEVER_STREAMS));
-	use_behaviour(a, script_match(b, body, request_id));
+	b = script_match(b, body, request_id);
+	a->behaviour = b;
+	if (!is_admitted(a, b->limit))
+		return;
+	use_behaviour(a, b);
 	if (a->behaviour->answers_as.bytes != NULL)
 		a->reply.reported = a->behaviour->answers_as;
 }

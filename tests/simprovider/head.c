@@ -111,7 +111,7 @@ void
 head_write(struct attempt *a, uint64_t length)
 {
 	struct text *out = &a->conn->out;
-	const char *id_header = a->conn->sim->options->kind->id_header;
+	const struct kind *kind = a->conn->sim->options->kind;
 	unsigned status = a->problem.status != 0 ? (unsigned)a->problem.status : 200;
 
 	if (attempt_has(a, FAULT_INFORMATIONAL))
@@ -119,9 +119,12 @@ head_write(struct attempt *a, uint64_t length)
 	status_line(a, status, out);
 	text_str(out, a->stream ? "content-type: text/event-stream; charset=utf-8\r\n"
 				: "content-type: application/json\r\n");
-	if (id_header != NULL)
-		text_format(out, "%s: req_sim%llu\r\n", id_header, (unsigned long long)a->reply.id);
+	if (kind->id_header != NULL)
+		text_format(
+		    out, "%s: req_sim%llu\r\n", kind->id_header, (unsigned long long)a->reply.id);
 	text_span(out, a->behaviour->headers);
+	if (a->behaviour->limit != NULL && kind->limit_lines != NULL)
+		kind->limit_lines(a->behaviour->limit, &a->limit, out);
 	if (a->problem.status != 0) {
 		text_span(out, a->problem.headers);
 		retry_lines(&a->problem, out);

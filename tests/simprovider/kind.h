@@ -90,6 +90,10 @@ struct kind {
 	 * is served) or wrong. */
 	const struct usual *usual;
 	struct problem no_key, bad_key;
+	/* The head's lines about the provider's own limit, with the wait where it refuses; NULL:
+	 * only the error's body tells of that. */
+	void (*limit_lines)(
+	    const struct limit *limit, const struct limit_state *state, struct text *out);
 	/* NULL: no such path. `model` is set when the path names it. */
 	const struct endpoint *(*route)(
 	    struct str method, struct str path, struct str query, struct str *model);

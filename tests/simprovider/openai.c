@@ -8,6 +8,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 
+#include "common/clock.h"
 #include "tests/simprovider/dice.h"
 
 static const struct usual usual[] = {
@@ -81,6 +82,36 @@ error_event(const struct problem *problem, const struct reply *reply, struct tex
 	text_lit(out, "data: ");
 	error(problem, reply, out);
 	text_lit(out, "\n\n");
+}
+
+/* A duration as OpenAI writes it: 12ms, 1.5s, 6m0s. */
+static void
+duration(uint64_t us, struct text *out)
+{
+	uint64_t ms = (us + 999) / 1000;
+
+	if (ms < 1000)
+		text_format(out, "%llums", (unsigned long long)ms);
+	else if (ms < 60000)
+		text_format(out, "%.15gs", (double)ms / 1000);
+	else
+		text_format(out, "%llum%llus", (unsigned long long)(ms / 60000),
+		    (unsigned long long)(ms % 60000 / 1000));
+}
+
+static void
+limit_lines(const struct limit *limit, const struct limit_state *state, struct text *out)
+{
+	text_format(out,
+	    "x-ratelimit-limit-requests: %llu\r\nx-ratelimit-remaining-requests: %llu\r\n"
+	    "x-ratelimit-reset-requests: ",
+	    (unsigned long long)limit->requests, (unsigned long long)state->remaining);
+	duration(state->reset_us, out);
+	text_lit(out, "\r\n");
+	if (state->refused)
+		text_format(out, "retry-after: %llu\r\nretry-after-ms: %llu\r\n",
+		    (unsigned long long)(state->wait_us + US_PER_S - 1) / US_PER_S,
+		    (unsigned long long)(state->wait_us + 999) / 1000);
 }
 
 static void
@@ -209,6 +240,7 @@ const struct kind kind_openai = {
 	.heartbeat = ": keep-alive\n\n",
 	.usual = usual,
 	.bad_key = { .status = 401 },
+	.limit_lines = limit_lines,
 	.route = route,
 	.error = error,
 };

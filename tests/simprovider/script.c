@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Loading, sharing and searching of scripts. Runs at start and for POST /sim/script. A script that
- * has been handed out never changes, but for the counts in its faults.
+ * has been handed out never changes, but for the counts in its faults and limits.
  */
 #include "tests/simprovider/script.h"
 

@@ -8,6 +8,7 @@
 #include "common/err.h"
 #include "tests/simprovider/arena.h"
 #include "tests/simprovider/fault.h"
+#include "tests/simprovider/limit.h"
 
 enum usage_mode { USAGE_PRESENT, USAGE_MISSING, USAGE_ALWAYS, USAGE_WITH_CHOICES };
 enum framing { FRAMING_AUTO, FRAMING_LENGTH, FRAMING_CHUNKED, FRAMING_CLOSE };
@@ -60,6 +61,7 @@ struct behaviour {
 	enum tools_when tools_when;
 	enum framing framing;
 	struct split split;
+	struct limit *limit; /* NULL: none */
 	struct fault *faults;
 	size_t fault_count;
 	struct rule *rules;

@@ -230,6 +230,27 @@ read_split(struct reading *r, const cJSON *json, const struct field *field, void
 	return fields_read(r, json, split_fields, LENGTH(split_fields), into);
 }
 
+static const struct field limit_fields[] = {
+	{ "requests", field_u64, offsetof(struct limit, requests), 1, LIMIT_MAX_REQUESTS, NULL },
+	{ "window_ms", field_u64, offsetof(struct limit, window_ms), 1, MAX_MS, NULL },
+};
+
+static int
+read_limit(struct reading *r, const cJSON *json, const struct field *field, void *into)
+{
+	struct limit *limit = arena_alloc(r->arena, sizeof(*limit));
+
+	(void)field;
+	if (limit == NULL)
+		return fields_memory(r);
+	*limit = (struct limit){ .requests = 60, .window_ms = 60000 };
+	if (fields_read(r, json, limit_fields, LENGTH(limit_fields), limit) != 0)
+		return -1;
+	limit->admitted_us = arena_alloc(r->arena, (size_t)limit->requests * sizeof(uint64_t));
+	*(struct limit **)into = limit;
+	return limit->admitted_us != NULL ? 0 : fields_memory(r);
+}
+
 static int
 read_faults(struct reading *r, const cJSON *json, const struct field *field, void *into)
 {
@@ -293,6 +314,7 @@ static const struct field behaviour_fields[] = {
 	WORD(tools_when, "asked always"),
 	WORD(framing, "auto length chunked close"),
 	OTHER(split, read_split),
+	OTHER(limit, read_limit),
 	{ "faults", read_faults, 0, 0, 0, NULL },
 	{ "match", leave_for_later, 0, 0, 0, NULL },
 };

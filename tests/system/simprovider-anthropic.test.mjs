@@ -293,3 +293,22 @@ test("a client that leaves in a stream: what was told, and what was made", async
 	assert.equal(entry.told_output_tokens, 1);
 	await until(async () => (await sim.summary()).total.active === 0);
 });
+
+test("a provider's own limit is told in Anthropic's words", async () => {
+	await use({ limit: { requests: 2, window_ms: 60000 } });
+	const left = [];
+	for (let i = 0; i < 2; i++) {
+		const { response } = await client.messages.create(ask()).withResponse();
+		left.push(response.headers.get("anthropic-ratelimit-requests-remaining"));
+	}
+	assert.deepEqual(left, ["1", "0"]);
+	await assert.rejects(client.messages.create(ask()), (error) => {
+		assert.ok(error instanceof Anthropic.RateLimitError);
+		assert.equal(error.error.error.type, "rate_limit_error");
+		assert.match(error.headers.get("retry-after"), /^(59|60)$/);
+		assert.equal(error.headers.get("anthropic-ratelimit-requests-limit"), "2");
+		const reset = Date.parse(error.headers.get("anthropic-ratelimit-requests-reset"));
+		assert.ok(Math.abs(reset - Date.now() - 60000) < 3000);
+		return true;
+	});
+});

