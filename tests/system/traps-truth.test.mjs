@@ -148,12 +148,15 @@ for (const api of APIS) {
 // Two providers in this process that keep the heads of what reaches them; the first one fails.
 async function twoProviders(t) {
 	const seen = { first: [], second: [] };
+	const noCatalogue = (req, res) => req.method === "GET" && res.writeHead(404).end();
 	const first = await ownProvider((req, res) => {
+		if (noCatalogue(req, res)) return;
 		seen.first.push(req.headers);
 		res.writeHead(503, { "content-type": "application/json", "set-cookie": "session=of-the-first", "x-secret-of-first": "1" });
 		res.end('{"error":{"message":"busy"}}');
 	});
 	const second = await ownProvider((req, res) => {
+		if (noCatalogue(req, res)) return;
 		seen.second.push(req.headers);
 		res.writeHead(200, { "content-type": "application/json", "set-cookie": "session=of-the-second" });
 		res.end(JSON.stringify(req.url.endsWith("/messages") ? { type: "message", role: "assistant", stop_reason: "end_turn",
