@@ -36,6 +36,8 @@ struct config_provider {
 	char *proxy;		      /* "": none, whatever the environment says */
 	char *ca_file;		      /* "": the system's */
 	char *organization, *project; /* OpenAI's headers; "": not sent */
+	bool validate;		      /* it may be asked for its models */
+	uint32_t validate_ms;	      /* how often */
 	struct key_source key;	/* where the key comes from; all "": the provider wants none */
 	struct secret *api_key; /* NULL: the provider wants none */
 	char *api_key_source;	/* "environment variable HOLYSHEEP_API_KEY", for messages; never

@@ -117,6 +117,8 @@ static const struct field provider_fields[] = {
 	TEXT(provider, ca_file, "\"\"", 0, PATH_MAX_BYTES, check_plain),
 	TEXT(provider, organization, "\"\"", 0, 255, check_header_value),
 	TEXT(provider, project, "\"\"", 0, 255, check_header_value),
+	FLAG(provider, validate, "true"),
+	UINT(provider, validate_ms, "300000", 1000, MONTH_MS),
 	{ .key = "api_key",
 	    .kind = &kind_api_key,
 	    MEMBER(provider, key),

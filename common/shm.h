@@ -159,6 +159,8 @@ struct slot_arm {
 	_Atomic uint64_t window;      /* requests split to this arm since the share last changed */
 	struct histogram latency_us,
 	    first_token_us; /* of requests assigned here that ended well here */
+	_Atomic uint32_t standing;	/* slot 0 only: enum standing of this arm's model */
+	_Atomic uint64_t asked_wall_us; /* slot 0 only: when its provider said so; 0: never */
 };
 
 /* A torn entry is recognised by sequence_begin != sequence_end and skipped. */
@@ -263,6 +265,7 @@ struct slot {
 	_Atomic uint64_t restarts;    /* slot 0 only: workers that were replaced */
 	_Atomic uint64_t folds; /* slot 0 only: odd while a dead worker's slot is added to it */
 	_Atomic uint64_t journal_errors;  /* slot 0 only: failures to write the journal */
+	_Atomic uint64_t serving;	  /* slot 0 only: 1 once the first generation may accept */
 	_Atomic uint64_t journal_failing; /* slot 0 only: 1 while it cannot be written */
 	_Atomic uint64_t stall_us;	  /* slot 0 only: longest delay of the master's clock */
 	_Atomic uint32_t n_releases;

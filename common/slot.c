@@ -409,6 +409,17 @@ slots_sum_release(
 	}
 }
 
+void
+slots_standing(const struct slots *s, const char *release, enum arm arm, uint32_t *standing,
+    uint64_t *asked_wall_us)
+{
+	unsigned at = find_release(&s->all[0], release);
+	const struct slot_arm *a = at < RELEASES_MAX ? &s->all[0].releases[at].arms[arm] : NULL;
+
+	*standing = a != NULL ? atomic_load_explicit(&a->standing, memory_order_relaxed) : 0;
+	*asked_wall_us = a != NULL ? tally_get(&a->asked_wall_us) : 0;
+}
+
 uint64_t
 slots_in_flight(const struct slots *s, const char *release, enum arm arm)
 {

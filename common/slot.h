@@ -104,6 +104,9 @@ void slots_sum_release(
 unsigned slots_sum_clients(const struct slots *s, struct client_totals *out);
 /* The newest ERRORS_KEPT errors of a release over all workers, oldest first. */
 void slots_errors(const struct slots *s, const char *release, struct error_list *out);
+/* What slot 0 has of the provider's word on an arm's model: enum standing, and when it came. */
+void slots_standing(const struct slots *s, const char *release, enum arm arm, uint32_t *standing,
+    uint64_t *asked_wall_us);
 /* Requests assigned to an arm of a release that are not finished. */
 uint64_t slots_in_flight(const struct slots *s, const char *release, enum arm arm);
 /* What the workers did when they first saw the release rolled back by this revision, added to

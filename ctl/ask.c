@@ -69,7 +69,8 @@ show(const struct args *args, const struct output *output, const struct screen *
 {
 	if (answer_is_true(answer, "ok")) {
 		output->show[args->verb](screen, args, answer);
-		return EXITS_DONE;
+		/* What was asked for is done, and its result is bad news. */
+		return cJSON_IsFalse(answer_get(answer, "passed")) ? EXITS_REFUSED : EXITS_DONE;
 	}
 	output->failed(screen, args, answer);
 	switch (ctl_code_find(answer_text(answer, "code"))) {

@@ -79,6 +79,7 @@ show_failure(const struct screen *screen, const struct args *args, const cJSON *
 #define show_workers text_show_workers
 #define show_changed text_show_changed
 #define show_route   text_show_route
+#define show_check   text_show_check
 #define show_history text_show_history
 #define show_verify  text_show_verify
 #define show_stats   text_show_stats

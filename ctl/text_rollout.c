@@ -113,6 +113,9 @@ text_show_changed(const struct screen *screen, const struct args *args, const cJ
 		print_standing(screen, each);
 	}
 	print_receipt(screen, answer);
+	if (answer_text(answer, "warning")[0] != '\0')
+		fprintf(screen->out, "%swarning%s: %s\n", colour_begin(COLOUR_WARN, screen->colour),
+		    colour_end(COLOUR_WARN, screen->colour), answer_text(answer, "warning"));
 }
 
 /* ---- what happens next, below `status` ------------------------------------------------------- */

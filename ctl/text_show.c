@@ -53,6 +53,7 @@ print_grayd(const struct screen *screen, const cJSON *grayd)
 	    colour_begin(colour, screen->colour),
 	    answer_is_true(grayd, "stopping") ? "stopping"
 	    : healthy			      ? "healthy"
+	    : answer_is_true(grayd, "validating") ? "asking the providers for their models"
 					      : "not healthy",
 	    colour_end(colour, screen->colour), answer_number(workers, "ready"), configured,
 	    answer_number(workers, "acknowledged"));
@@ -146,6 +147,7 @@ text_show_status(const struct screen *screen, const struct args *args, const cJS
 		fprintf(screen->out, "%s: %s\n", answer_text(releases->child, "state"),
 		    answer_text(releases->child, "state_text"));
 	text_print_rollouts(screen, answer);
+	text_print_models(screen, answer);
 	fputs("\n", screen->out);
 	print_arms(screen, answer);
 }

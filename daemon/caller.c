@@ -21,7 +21,9 @@
 #include "daemon/generation.h"
 #include "daemon/journal.h"
 #include "daemon/master.h"
+#include "daemon/preflight.h"
 #include "daemon/upgrade.h"
+#include "daemon/validation.h"
 
 #define READ_BYTES	 16384
 #define LINE_DEADLINE_S	 5  /* from the connection, or the first byte of a line, to its end */
@@ -65,6 +67,8 @@ static void
 caller_drop(struct caller *c)
 {
 	if (c->cmd != NULL) {
+		preflight_forget(c->callers->master, c->cmd);
+		validation_forget(c->callers->master, c->cmd);
 		transition_forget(c->callers->master, c->cmd);
 		generation_forget(c->callers->master, c->cmd);
 		upgrade_forget(c->callers->master, c->cmd);

@@ -92,6 +92,12 @@ void cmd_route(struct cmd *cmd);
 void cmd_put_rollout(struct cmd *cmd, cJSON *in, const struct policy_release *set,
     const struct config_release *release);
 
+/* cmd_check.c: what the providers say */
+void cmd_check(struct cmd *cmd);
+/* What is known of a model: "standing", "asked", and in words what is amiss. */
+struct config_model;
+void cmd_put_model_standing(struct cmd *cmd, cJSON *in, const struct config_model *model);
+
 /* cmd_stats.c: what was counted */
 void cmd_stats(struct cmd *cmd);
 void cmd_errors(struct cmd *cmd);

@@ -13,7 +13,9 @@
 #include "common/moment.h"
 #include "daemon/generation.h"
 #include "daemon/master.h"
+#include "daemon/preflight.h"
 #include "daemon/upgrade.h"
+#include "daemon/validation.h"
 
 static void
 put_receipt(struct cmd *cmd, cJSON *answer, const struct receipt *r)
@@ -71,6 +73,27 @@ begin_answer(struct cmd *cmd, const struct policy *policy)
 	return answer;
 }
 
+/* A rollout has begun, or waits: what its candidate's provider says, where that is not all well. */
+static void
+put_warning(struct cmd *cmd, cJSON *answer, const struct receipt *r)
+{
+	const char *name = cmd->request.values[PARAM_RELEASE].text;
+	const struct policy_release *set = name != NULL ? policy_find(r->policy, name) : NULL;
+	const struct config_release *c =
+	    set != NULL ? config_find_release(cmd->master->config, name, strlen(name)) : NULL;
+	const struct finding *f;
+	struct err e;
+
+	if (c == NULL || c->arms[ARM_CANDIDATE] == NULL ||
+	    (set->state != STATE_PREFLIGHT && set->rollout_id != r->revision))
+		return;
+	f = validation_find(cmd->master, c->arms[ARM_CANDIDATE], NULL);
+	if (f->standing == STANDING_VERIFIED)
+		return;
+	validation_describe(c->arms[ARM_CANDIDATE], f, &e);
+	cmd_put_text(cmd, answer, "warning", e.msg);
+}
+
 static void
 on_receipt(const struct receipt *r, void *arg)
 {
@@ -83,6 +106,7 @@ on_receipt(const struct receipt *r, void *arg)
 	}
 	answer = begin_answer(cmd, r->policy);
 	cmd_put_bool(cmd, answer, "changed", r->changed);
+	put_warning(cmd, answer, r);
 	if (cmd->request.verb == VERB_ROLLBACK)
 		cmd_put_bool(cmd, answer, "cut", cmd->request.values[PARAM_CUT].given);
 	put_receipt(cmd, answer, r);
@@ -103,7 +127,10 @@ apply(struct cmd *cmd, struct change change)
 	change.if_revision = values[PARAM_IF_REVISION].number;
 	change.request_id = cmd->request.id;
 	change.received_us = cmd->received_us;
-	code = transition_apply(cmd->master, &change, on_receipt, cmd, &e);
+	if (change.command == COMMAND_ROLLBACK)
+		preflight_cancel(cmd->master, change.release, "a rollback came");
+	code = preflight_apply(
+	    cmd->master, &change, values[PARAM_WHEN_KNOWN].given, on_receipt, cmd, &e);
 
 	/* Otherwise the command may be gone already. */
 	if (code != CTL_OK)

@@ -55,8 +55,9 @@ put_crew(struct cmd *cmd, cJSON *grayd)
 	cmd_put_number(cmd, workers, "restarts", (double)totals.restarts);
 	cmd_put_number(cmd, grayd, "open_connections", (double)totals.open);
 	cmd_put_bool(cmd, grayd, "stopping", m->stopping);
+	cmd_put_bool(cmd, grayd, "validating", !m->announced);
 	cmd_put_bool(cmd, grayd, "healthy",
-	    !m->stopping && crew.configured > 0 && crew.ready == crew.configured &&
+	    m->announced && !m->stopping && crew.configured > 0 && crew.ready == crew.configured &&
 		crew.acknowledged == crew.ready);
 }
 
@@ -115,6 +116,7 @@ put_arm(struct cmd *cmd, cJSON *arms, enum arm arm, const struct config_model *m
 	cmd_put_text(cmd, object, "model", model->id);
 	cmd_put_text(cmd, object, "name", model->name);
 	cmd_put_text(cmd, object, "provider", model->provider->name);
+	cmd_put_model_standing(cmd, object, model);
 	cmd_put_number(cmd, object, "requests", (double)totals->counters[COUNTER_REQUESTS]);
 	cmd_put_number(cmd, object, "errors", (double)count_errors(totals));
 	cmd_put_number(cmd, object, "fallbacks", (double)totals->counters[COUNTER_FALLBACKS]);

@@ -18,6 +18,7 @@
 #include "daemon/master.h"
 #include "daemon/notify.h"
 #include "daemon/peer.h"
+#include "daemon/validation.h"
 
 #define READY_US     (20 * US_PER_S) /* from the start of the generation until all of it is ready */
 #define FAILURES_MAX 3		     /* ends of one child before that */
@@ -144,8 +145,9 @@ begin(struct master *m, struct generation *g, struct err *e)
 	g->number = m->last_generation + 1;
 	g->deadline_us = clock_mono_us() + READY_US;
 	m->reload = g;
-	if (start_children(m, g, e) != 0) {
+	if (validation_begin(m, g->number, g->config, e) != 0 || start_children(m, g, e) != 0) {
 		m->reload = NULL;
+		validation_drop(m, g->number);
 		listen_close_others(&g->listeners, &m->listeners);
 		return CTL_BUSY;
 	}
@@ -264,6 +266,7 @@ commit(struct master *m, struct generation *g)
 	m->config = g->config;
 	g->config = before;
 	m->generation = g->number;
+	validation_serve(m, g->number);
 	supervisor_serve(m, g->number);
 	supervisor_retire_others(m, g->number, drain_deadline(before));
 	listen_close_others(&m->listeners, &g->listeners);
@@ -277,38 +280,67 @@ commit(struct master *m, struct generation *g)
 	finish(m, g, NULL);
 }
 
+static void
+abandon(struct master *m, struct generation *g, const struct err *e)
+{
+	log_event(LOG_ERROR, "reload_failed", "%s; the old one goes on", e->msg);
+	supervisor_retire(m, g->number, drain_deadline(m->config));
+	validation_drop(m, g->number);
+	listen_close_others(&g->listeners, &m->listeners);
+	finish(m, g, e);
+}
+
 void
 generation_give_up(struct master *m, const char *why)
 {
-	struct generation *g = m->reload;
 	struct err e;
 
-	if (g == NULL)
+	if (m->reload == NULL)
 		return;
 	err_set(&e, "the new generation of workers did not become ready: %s", why);
-	log_event(LOG_ERROR, "reload_failed", "%s; the old one goes on", e.msg);
-	supervisor_retire(m, g->number, drain_deadline(m->config));
-	listen_close_others(&g->listeners, &m->listeners);
-	finish(m, g, &e);
+	abandon(m, m->reload, &e);
+}
+
+/* The first generation of this master. What belongs to no generation, the journal's writer, begins
+ * its work only now: a start that is refused leaves no trace. */
+static void
+check_first(struct master *m)
+{
+	struct supervisor_progress p = supervisor_progress(m, m->generation);
+	struct err e;
+
+	if (!validation_is_settled(m, m->generation))
+		return;
+	if (validation_judge(m, m->generation, &e) != 0) {
+		master_refuse(m, &e);
+	} else if (p.ready == p.children && predecessor_is_settled(m)) {
+		validation_serve(m, m->generation);
+		supervisor_serve(m, m->generation);
+		supervisor_start_lasting(m);
+		announce(m);
+	} else if (p.ready == p.children) {
+		predecessor_ready(m);
+	}
 }
 
 void
 generation_check(struct master *m)
 {
-	struct generation *g = m->reload;
+	struct generation *g;
 	struct supervisor_progress p;
+	bool settled;
+	struct err e;
 
-	if (!m->announced && !m->stopping) {
-		p = supervisor_progress(m, m->generation);
-		if (p.ready == p.children && predecessor_is_settled(m))
-			announce(m);
-		else if (p.ready == p.children)
-			predecessor_ready(m);
-	}
+	if (!m->announced && !m->stopping)
+		check_first(m);
+	g = m->reload;
 	if (g == NULL)
 		return;
 	p = supervisor_progress(m, g->number);
-	if (p.children > 0 && p.ready == p.children)
+	settled = validation_is_settled(m, g->number);
+	if (settled && validation_judge(m, g->number, &e) != 0)
+		abandon(m, g, &e);
+	else if (settled && p.children > 0 && p.ready == p.children)
 		commit(m, g);
 	else if (p.failures >= FAILURES_MAX)
 		generation_give_up(

@@ -114,6 +114,7 @@ serve(struct config *c, const struct options *o, const struct master_options *m)
 {
 	struct err e;
 	bool to_file;
+	int status = EXIT_FAILURE;
 
 	/* /proc/PID/environ is readable by whoever may read the process. */
 	keys_scrub_environ();
@@ -125,12 +126,14 @@ serve(struct config *c, const struct options *o, const struct master_options *m)
 	if (log_open(c->log.file, (enum log_level)c->log.level, &e) != 0) {
 		predecessor_refuse(m->predecessor, e.msg);
 		config_free(c);
-	} else if (master_run(c, m, &e) == 0)
-		return EXIT_SUCCESS;
-	else if (to_file)
-		log_event(LOG_ERROR, "start_failed", "%s", e.msg);
-	fprintf(stderr, "grayd: %s\n", e.msg);
-	return EXIT_FAILURE;
+	} else {
+		status = master_run(c, m, &e);
+		if (status != EXIT_SUCCESS && to_file)
+			log_event(LOG_ERROR, "start_failed", "%s", e.msg);
+	}
+	if (status != EXIT_SUCCESS)
+		fprintf(stderr, "grayd: %s\n", e.msg);
+	return status;
 }
 
 int

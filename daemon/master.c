@@ -23,8 +23,10 @@
 #include "daemon/journal.h"
 #include "daemon/notify.h"
 #include "daemon/planner.h"
+#include "daemon/preflight.h"
 #include "daemon/rates.h"
 #include "daemon/upgrade.h"
+#include "daemon/validation.h"
 #include "worker/worker.h"
 
 /* ---- signals --------------------------------------------------------------------------------- */
@@ -204,6 +206,8 @@ start(struct master *m, struct err *e)
 		return -1;
 	if (planner_start(m, e) != 0 || rates_start(m, e) != 0)
 		return -1;
+	if (validation_begin(m, m->generation, c, e) != 0)
+		return -1;
 	title_set("grayd: master %s", c->path);
 	log_start(m);
 	return supervisor_start(m, m->predecessor != NULL, e);
@@ -213,7 +217,8 @@ start(struct master *m, struct err *e)
 static void
 end(struct master *m)
 {
-	bool others_serve = !predecessor_is_settled(m) || m->failure.msg[0] != '\0';
+	bool others_serve =
+	    !predecessor_is_settled(m) || (m->failure.msg[0] != '\0' && !m->refused);
 
 	planner_stop(m);
 	rates_stop(m);
@@ -226,6 +231,8 @@ end(struct master *m)
 	control_close(m);
 	predecessor_end(m);
 	supervisor_end(m);
+	preflight_end(m);
+	validation_end(m);
 	journal_close(m);
 	if (m->base != NULL && event_initialized(&m->signal_event))
 		event_del(&m->signal_event);
@@ -244,6 +251,7 @@ int
 master_run(struct config *config, const struct master_options *o, struct err *e)
 {
 	struct master *m = calloc(1, sizeof(*m));
+	bool refused;
 	int rc;
 
 	if (m == NULL) {
@@ -268,8 +276,9 @@ master_run(struct config *config, const struct master_options *o, struct err *e)
 		predecessor_refuse(m->predecessor, e->msg);
 	if (rc == 0)
 		log_event(LOG_INFO, "stopped", "grayd has stopped");
+	refused = m->refused;
 	end(m);
-	return rc == 0 ? 0 : 1;
+	return rc == 0 ? 0 : refused ? 2 : 1;
 }
 
 /* ---- orders ---------------------------------------------------------------------------------- */
@@ -305,6 +314,7 @@ master_stop(struct master *m, const char *who)
 	title_set("grayd: master, stopping");
 	notify_send("STOPPING=1");
 	upgrade_stop(m);
+	preflight_cancel(m, NULL, "grayd was stopped");
 	generation_give_up(m, "grayd stops");
 	predecessor_stop(m);
 	listen_close(&m->listeners);
@@ -329,6 +339,21 @@ master_fail(struct master *m, const char *why)
 	m->failure = (struct err){ "" };
 	err_set(&m->failure, "%s", why);
 	event_base_loopbreak(m->base);
+}
+
+void
+master_refuse(struct master *m, const struct err *why)
+{
+	if (m->predecessor != NULL) {
+		master_fail(m, why->msg);
+		return;
+	}
+	m->failure = *why;
+	m->refused = m->stopping = true;
+	listen_close(&m->listeners);
+	supervisor_stop(m, clock_mono_us() + MASTER_DRAIN_GRACE_US);
+	if (!supervisor_any_alive(m))
+		event_base_loopexit(m->base, NULL);
 }
 
 void

@@ -26,7 +26,9 @@ struct upgrade;
 struct journal;
 struct pending_change;
 struct planner;
+struct preflight;
 struct rates;
+struct validation;
 
 /* Ids of commands that were carried out, so that a repeated one does nothing. */
 #define REMEMBERED_IDS 64
@@ -45,17 +47,22 @@ struct master {
 	struct event_base *base;
 	struct event signal_event;
 	int signal_fd;
-	bool stopping;			 /* leaves; nothing is replaced any more */
-	bool told_to_stop;		 /* by somebody, not by an upgrade */
-	bool verbose;			 /* -v: whatever the config says of the log's level */
-	uint64_t generation;		 /* that serves */
-	uint64_t last_generation;	 /* the highest number that was given to one */
-	struct generation *reload;	 /* generation.c: on its way; NULL: none */
+	bool stopping;		   /* leaves; nothing is replaced any more */
+	bool told_to_stop;	   /* by somebody, not by an upgrade */
+	bool verbose;		   /* -v: whatever the config says of the log's level */
+	uint64_t generation;	   /* that serves */
+	uint64_t last_generation;  /* the highest number that was given to one */
+	struct generation *reload; /* generation.c: on its way; NULL: none */
+	/* validation.c: of the generation that serves, or will first; of one on its way */
+	struct validation *validation, *next_validation;
+	struct preflight *preflights;	 /* preflight.c: what waits for a provider's word */
+	uint64_t preflight_us;		 /* preflight.c: when to ask for unknown candidates again */
 	bool reload_again;		 /* generation.c: SIGHUP came meanwhile */
 	char *program;			 /* the path of the binary, for an upgrade */
 	struct upgrade *upgrade;	 /* upgrade.c: to a new master; NULL: none */
 	struct predecessor *predecessor; /* predecessor.c: the old master; NULL: none, or gone */
-	struct err failure;		 /* master_fail() */
+	struct err failure;		 /* master_fail(), master_refuse() */
+	bool refused;			 /* by master_refuse(): nobody serves */
 	bool announced; /* generation.c: the service manager knows that grayd serves */
 	uint64_t started_mono_us, started_wall_us;
 	struct identity identity;
@@ -81,8 +88,8 @@ struct master {
 /* For workers to end by themselves, once drain_ms is over. */
 #define MASTER_DRAIN_GRACE_US 1000000ull
 
-/* Runs grayd until it is told to stop. Takes the config over. 0, or 1 with `e` when it cannot
- * start. */
+/* Runs grayd until it is told to stop. Takes the config over. 0; or with `e` 1 when it cannot
+ * start, 2 when the providers do not know a stable model of the config. */
 struct master_options {
 	bool verbose;
 	char *program;			 /* path of the binary */
@@ -91,6 +98,8 @@ struct master_options {
 int master_run(struct config *config, const struct master_options *o, struct err *e) MUST_CHECK;
 /* Ends the master at once: it cannot begin to serve. Only while another one does. */
 void master_fail(struct master *m, const char *why);
+/* Ends a start: its config cannot serve. Children leave first; then master_run() returns 2. */
+void master_refuse(struct master *m, const struct err *why);
 /* Ends the loop when the master is stopping and nobody is left to wait for. */
 void master_leave_when_alone(struct master *m);
 /* Stops as SIGTERM does: no new connections, at most limits.drain_ms for what runs. A second call

@@ -21,6 +21,7 @@
 #include "daemon/journal.h"
 #include "daemon/master.h"
 #include "daemon/record.h"
+#include "daemon/validation.h"
 
 #define HELLO_MS 5000
 
@@ -282,6 +283,7 @@ on_go(struct master *m, struct predecessor *p)
 		master_fail(m, "the old grayd does not listen any more");
 		return;
 	}
+	validation_serve(m, m->generation);
 	supervisor_serve(m, m->generation);
 	supervisor_start_lasting(m);
 	predecessor_publish(m);

@@ -25,6 +25,7 @@ const char *const release_command_names[COMMAND_COUNT + 1] = {
 	[COMMAND_WEIGHT] = "weight",
 	[COMMAND_ROLLBACK] = "rollback",
 	[COMMAND_START] = "start",
+	[COMMAND_AWAIT] = "start --when-known",
 	[COMMAND_PROMOTE] = "promote",
 	[COMMAND_FULL] = "promote --full",
 	[COMMAND_PAUSE] = "pause",
@@ -213,7 +214,8 @@ static void
 go_to(const struct release_case *c, struct release_ruling *r, uint32_t share_bp)
 {
 	struct policy_release *next = &r->next;
-	bool stands = c->now->state == STATE_IDLE || c->now->state == STATE_ROLLED_BACK;
+	bool stands = c->now->state == STATE_IDLE || c->now->state == STATE_PREFLIGHT ||
+		      c->now->state == STATE_ROLLED_BACK;
 
 	if (!has_candidate(c, r) || ((stands || share_bp > c->now->share_bp) && !may_advance(c, r)))
 		return;
@@ -249,7 +251,8 @@ act_weight(const struct release_case *c, struct release_ruling *r)
 		REFUSE(r, "cannot have a share above 100 %%");
 		return;
 	}
-	if (c->share_bp == 0 && c->now->state == STATE_IDLE && has_candidate(c, r))
+	if (c->share_bp == 0 && has_candidate(c, r) &&
+	    (c->now->state == STATE_IDLE || c->now->state == STATE_PREFLIGHT))
 		return; /* nothing has begun */
 	go_to(c, r, c->share_bp);
 	/* A share that is no stage is somebody's own: the plan goes on when told to. */
@@ -264,6 +267,13 @@ act_start(const struct release_case *c, struct release_ruling *r)
 {
 	if (has_candidate(c, r))
 		go_to(c, r, c->config->stages[0] * 100u);
+}
+
+static void
+act_await(const struct release_case *c, struct release_ruling *r)
+{
+	if (has_candidate(c, r) && may_advance(c, r))
+		set_state(&r->next, STATE_PREFLIGHT);
 }
 
 /* A script that repeats its first line does no harm. */
@@ -361,8 +371,8 @@ act_rollback(const struct release_case *c, struct release_ruling *r)
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
-static const char asking[] = "waits for its providers to name their models: try again when that is "
-			     "over, or use rollback";
+static const char asking[] = "waits for its provider to offer the candidate's model: start tries to "
+			     "begin now, rollback gives up";
 static const char not_begun[] = "has not begun: start begins it";
 static const char not_begun_pause[] = "has not begun: freeze keeps it from starting";
 static const char baking[] = "is at 100 % already and is done when its bake is over: promote "
@@ -384,6 +394,7 @@ static const struct rule rules[STATE_COUNT][COMMAND_COUNT] = {
 		[COMMAND_WEIGHT]   = DOES(act_weight),
 		[COMMAND_ROLLBACK] = DOES(act_rollback),
 		[COMMAND_START]    = DOES(act_start),
+		[COMMAND_AWAIT]    = DOES(act_await),
 		[COMMAND_PROMOTE]  = REFUSED(not_begun),
 		[COMMAND_FULL]     = REFUSED(not_begun),
 		[COMMAND_PAUSE]    = REFUSED(not_begun_pause),
@@ -393,10 +404,11 @@ static const struct rule rules[STATE_COUNT][COMMAND_COUNT] = {
 		[COMMAND_RESTART]  = REFUSED(not_begun),
 	},
 	[STATE_PREFLIGHT] = {
-		[COMMAND_STAGE]    = REFUSED(asking),
-		[COMMAND_WEIGHT]   = REFUSED(asking),
+		[COMMAND_STAGE]    = DOES(act_stage),
+		[COMMAND_WEIGHT]   = DOES(act_weight),
 		[COMMAND_ROLLBACK] = DOES(act_rollback),
-		[COMMAND_START]    = REFUSED(asking),
+		[COMMAND_START]    = DOES(act_start),
+		[COMMAND_AWAIT]    = DOES(act_await),
 		[COMMAND_PROMOTE]  = REFUSED(asking),
 		[COMMAND_FULL]     = REFUSED(asking),
 		[COMMAND_PAUSE]    = REFUSED(asking),
@@ -410,6 +422,7 @@ static const struct rule rules[STATE_COUNT][COMMAND_COUNT] = {
 		[COMMAND_WEIGHT]   = DOES(act_weight),
 		[COMMAND_ROLLBACK] = DOES(act_rollback),
 		[COMMAND_START]    = DOES(act_start_again),
+		[COMMAND_AWAIT]    = DOES(act_start_again),
 		[COMMAND_PROMOTE]  = DOES(act_promote),
 		[COMMAND_FULL]     = DOES(act_full),
 		[COMMAND_PAUSE]    = DOES(act_pause),
@@ -423,6 +436,7 @@ static const struct rule rules[STATE_COUNT][COMMAND_COUNT] = {
 		[COMMAND_WEIGHT]   = DOES(act_weight),
 		[COMMAND_ROLLBACK] = DOES(act_rollback),
 		[COMMAND_START]    = DOES(refuse_on_hold),
+		[COMMAND_AWAIT]    = DOES(refuse_on_hold),
 		[COMMAND_PROMOTE]  = DOES(refuse_on_hold),
 		[COMMAND_FULL]     = DOES(refuse_on_hold),
 		[COMMAND_PAUSE]    = DOES(act_pause),
@@ -436,6 +450,7 @@ static const struct rule rules[STATE_COUNT][COMMAND_COUNT] = {
 		[COMMAND_WEIGHT]   = DOES(act_weight),
 		[COMMAND_ROLLBACK] = DOES(act_rollback),
 		[COMMAND_START]    = DOES(act_start_again),
+		[COMMAND_AWAIT]    = DOES(act_start_again),
 		[COMMAND_PROMOTE]  = REFUSED(baking),
 		[COMMAND_FULL]     = DOES(act_finish),
 		[COMMAND_PAUSE]    = DOES(act_pause),
@@ -449,6 +464,7 @@ static const struct rule rules[STATE_COUNT][COMMAND_COUNT] = {
 		[COMMAND_WEIGHT]   = REFUSED(taken_over),
 		[COMMAND_ROLLBACK] = DOES(act_rollback),
 		[COMMAND_START]    = REFUSED(taken_over),
+		[COMMAND_AWAIT]    = REFUSED(taken_over),
 		[COMMAND_PROMOTE]  = REFUSED(taken_over),
 		[COMMAND_FULL]     = REFUSED(taken_over),
 		[COMMAND_PAUSE]    = REFUSED(taken_over),
@@ -462,6 +478,7 @@ static const struct rule rules[STATE_COUNT][COMMAND_COUNT] = {
 		[COMMAND_WEIGHT]   = REFUSED(stays_back),
 		[COMMAND_ROLLBACK] = DOES(act_rollback),
 		[COMMAND_START]    = REFUSED(stays_back),
+		[COMMAND_AWAIT]    = REFUSED(stays_back),
 		[COMMAND_PROMOTE]  = REFUSED(stays_back),
 		[COMMAND_FULL]     = REFUSED(stays_back),
 		[COMMAND_PAUSE]    = REFUSED(stays_back),

@@ -14,6 +14,7 @@ enum release_command {
 	COMMAND_WEIGHT,
 	COMMAND_ROLLBACK,
 	COMMAND_START,
+	COMMAND_AWAIT, /* start --when-known, and the candidate is not: begin when it is */
 	COMMAND_PROMOTE,
 	COMMAND_FULL, /* promote --full: to 100 %, and from there to the end of the bake */
 	COMMAND_PAUSE,

@@ -11,6 +11,7 @@
 #include "daemon/journal.h"
 #include "daemon/journal_writer.h"
 #include "daemon/master.h"
+#include "daemon/validation.h"
 #include "worker/worker.h"
 
 static unsigned
@@ -64,6 +65,7 @@ static int
 run_admin(const struct master *m, const struct child *c, const struct child_seed *s)
 {
 	const struct admin_seed seed = {
+		.config = m->config,
 		.slots = &s->slots,
 		.policy = s->policy,
 		.started_wall_us = m->started_wall_us,
@@ -95,6 +97,21 @@ run_journal(const struct master *m, const struct child *c, const struct child_se
 	return journal_writer_main(&seed);
 }
 
+static unsigned
+count_probers(const struct master *m)
+{
+	return validation_is_wanted(m->config);
+}
+
+static int
+run_prober(const struct master *m, const struct child *c, const struct child_seed *s)
+{
+	const struct prober_seed seed = { .config = m->config, .master_fd = s->master_fd };
+
+	(void)c;
+	return prober_main(&seed);
+}
+
 const struct role roles[] = {
 	{ .name = "worker",
 	    .run = run_worker,
@@ -106,6 +123,14 @@ const struct role roles[] = {
 	    .run = run_admin,
 	    .count = count_admins,
 	    .observes = true,
+	    .respawn = true },
+	{ .name = "prober",
+	    .run = run_prober,
+	    .count = count_probers,
+	    .started = validation_started,
+	    .heard = validation_heard,
+	    .ended = validation_ended,
+	    .aside = true,
 	    .respawn = true },
 	{ .name = "journal",
 	    .run = run_journal,

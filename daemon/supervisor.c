@@ -22,8 +22,10 @@
 #include "daemon/journal.h"
 #include "daemon/master.h"
 #include "daemon/notify.h"
+#include "daemon/preflight.h"
 #include "daemon/roles.h"
 #include "daemon/upgrade.h"
+#include "daemon/validation.h"
 #include "worker/worker.h"
 
 #define TICK_US		 (100 * US_PER_MS)
@@ -249,7 +251,7 @@ supervisor_add_role(struct master *m, const struct role *role, uint64_t generati
 }
 
 int
-supervisor_start(struct master *m, bool held, struct err *e)
+supervisor_start(struct master *m, bool takes_over, struct err *e)
 {
 	struct supervisor *s = &m->supervisor;
 	const struct timeval tick = { .tv_usec = TICK_US };
@@ -259,8 +261,9 @@ supervisor_start(struct master *m, bool held, struct err *e)
 	if (event_add(&s->tick, &tick) != 0)
 		return err_set(e, "cannot start the master's clock: out of memory");
 	for (unsigned r = 0; r < n_roles; r++) {
-		if (!held || !roles[r].lasting)
-			supervisor_add_role(m, &roles[r], m->generation, held);
+		if (!roles[r].lasting)
+			supervisor_add_role(
+			    m, &roles[r], m->generation, takes_over || roles[r].has_slot);
 	}
 	return 0;
 }
@@ -448,4 +451,6 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	upgrade_check(m);
 	predecessor_check(m);
 	journal_tick(m);
+	validation_tick(m);
+	preflight_tick(m);
 }

@@ -39,6 +39,7 @@ struct role {
 	void (*started)(struct child *c);
 	void (*heard)(struct child *c, const void *packet, size_t n);
 	void (*ended)(struct child *c);
+	bool aside;   /* nobody waits for it: grayd serves without it */
 	bool lasting; /* stays through a reload: what it does depends on nothing in the config */
 };
 
@@ -90,10 +91,9 @@ child_alive(const struct child *c)
 	return c->pid != 0;
 }
 
-/* Prepares one entry for each child of the roles table and starts them; with `held` they accept
- * nothing before supervisor_serve(), and those of no generation are left out. -1: the loop has no
- * room. */
-int supervisor_start(struct master *m, bool held, struct err *e) MUST_CHECK;
+/* Prepares one entry for each child of a generation and starts them. Workers accept nothing before
+ * supervisor_serve(); with `takes_over` nobody does. -1: the loop has no room. */
+int supervisor_start(struct master *m, bool takes_over, struct err *e) MUST_CHECK;
 /* The same for another generation, beside those that are there; as many children of each role as
  * m->config says at this moment. -1: there is no place for so many; none was started. */
 int supervisor_add_generation(struct master *m, uint64_t generation, struct err *e) MUST_CHECK;

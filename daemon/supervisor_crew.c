@@ -124,7 +124,8 @@ supervisor_progress(const struct master *m, uint64_t generation)
 	for (unsigned i = 0; i < s->n_children; i++) {
 		const struct child *c = &s->children[i];
 
-		if (c->state == CHILD_NONE || c->generation != generation || c->role->lasting)
+		if (c->state == CHILD_NONE || c->generation != generation || c->role->lasting ||
+		    c->role->aside)
 			continue;
 		p.children++;
 		p.ready += c->state == CHILD_READY;

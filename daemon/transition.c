@@ -101,6 +101,18 @@ plan_release(const struct master *m, struct plan *p, struct policy_release *r, s
 	return CTL_OK;
 }
 
+bool
+transition_would_begin(const struct master *m, const struct change *c)
+{
+	struct plan plan = { .change = c };
+	struct err e;
+
+	if (c->release == NULL || policy_find(&m->policy, c->release) == NULL ||
+	    plan_make(m, &plan, &e) != CTL_OK)
+		return false;
+	return policy_find(&plan.next, c->release)->rollout_id == plan.next.revision;
+}
+
 /* Also a change that was journaled and then not published has used up its revision. */
 uint64_t
 plan_next_revision(const struct master *m)
@@ -410,8 +422,7 @@ static bool
 is_same_command(const struct remembered_id *r, const struct change *c)
 {
 	return r->command == c->command && r->share_bp == c->share_bp && r->waive == c->waive &&
-	       r->cut == c->cut &&
-	       strcmp(r->release, c->release != NULL ? c->release : "") == 0;
+	       r->cut == c->cut && strcmp(r->release, c->release != NULL ? c->release : "") == 0;
 }
 
 static void
@@ -527,8 +538,7 @@ transition_apply(
 	struct plan plan = { .change = c };
 	enum ctl_code code;
 
-	if (upgrade_closes_door(m) &&
-	    (c->command != COMMAND_ROLLBACK || !upgrade_give_way(m))) {
+	if (upgrade_closes_door(m) && (c->command != COMMAND_ROLLBACK || !upgrade_give_way(m))) {
 		err_set(e, "grayd hands over to another binary: try again");
 		return CTL_BUSY;
 	}
@@ -553,7 +563,8 @@ transition_apply(
 		err_set(e, "out of memory: nothing was changed");
 		return CTL_INTERNAL;
 	}
-	if (p != NULL && m->journal != NULL && plan.changed && audit_raises(&m->policy, &plan.next)) {
+	if (p != NULL && m->journal != NULL && plan.changed &&
+	    audit_raises(&m->policy, &plan.next)) {
 		code = raise_begin(m, &plan, p, e);
 		if (code != CTL_OK)
 			free(p);

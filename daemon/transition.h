@@ -68,6 +68,8 @@ typedef void transition_done_fn(const struct receipt *receipt, void *arg);
  */
 enum ctl_code transition_apply(struct master *m, const struct change *c, transition_done_fn *done,
     void *arg, struct err *e) MUST_CHECK;
+/* Whether this change, as things stand, would begin a rollout: give a candidate its first traffic. */
+bool transition_would_begin(const struct master *m, const struct change *c);
 /* The caller that gave this `arg` has gone: its `done` is not called any more. */
 void transition_forget(struct master *m, const void *arg);
 

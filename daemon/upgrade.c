@@ -21,9 +21,10 @@
 #include "daemon/journal.h"
 #include "daemon/master.h"
 #include "daemon/notify.h"
+#include "daemon/preflight.h"
 #include "daemon/record.h"
 
-#define READY_US   (10 * US_PER_S) /* from the start of the binary until its workers are ready */
+#define READY_US   (20 * US_PER_S) /* from the start of the binary until its workers are ready */
 #define QUIET_US   (5 * US_PER_S)  /* for the journal */
 #define SERVING_US (5 * US_PER_S)  /* from the last word to the first of the new master */
 #define TOTALS_US  (500 * US_PER_MS)
@@ -219,6 +220,7 @@ begin_relay(struct master *m, struct upgrade *u)
 	    m->program, (int)u->pid);
 	title_set("grayd: master, replaced by %d", (int)u->pid);
 	tell(u, NULL);
+	preflight_cancel(m, NULL, "another grayd has taken over");
 	m->stopping = true;
 	control_leave(m);
 	journal_close(m);

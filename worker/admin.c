@@ -76,6 +76,20 @@ look_at_policy(struct admin *a)
 		    "the newest policy cannot be read; figures are of the one before");
 }
 
+/* What the master has left of the providers' words. */
+static void
+take_models(const struct admin *a, struct metrics_release *r)
+{
+	const struct config_release *c =
+	    config_find_release(a->seed->config, r->set.name, strlen(r->set.name));
+
+	for (unsigned arm = 0; arm < ARM_COUNT; arm++) {
+		r->models[arm] = c != NULL ? c->arms[arm] : NULL;
+		slots_standing(a->seed->slots, r->set.name, (enum arm)arm, &r->standings[arm],
+		    &r->asked_wall_us[arm]);
+	}
+}
+
 static void
 take_releases(struct admin *a)
 {
@@ -98,6 +112,7 @@ take_releases(struct admin *a)
 		r->set = set->releases[i];
 		r->published_known = known;
 		r->published_bp = then != NULL ? then->share_bp : 0;
+		take_models(a, r);
 	}
 }
 
@@ -170,6 +185,10 @@ serve_readiness(struct admin *a, struct buf *text)
 	look_at_policy(a);
 	count_crew(a, &crew);
 	spread_us = clock_mono_us() - a->policy.current.published_mono_us;
+	if (tally_get(&a->seed->slots->all[0].serving) == 0)
+		return buf_adds(text, "the providers are being asked for their models\n") < 0
+			   ? -1
+			   : 503;
 	if (crew.workers[SLOT_READY] == 0)
 		return buf_adds(text, "no worker is ready\n") < 0 ? -1 : 503;
 	if (crew.behind > 0 && spread_us > SPREAD_US)

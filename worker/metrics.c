@@ -11,11 +11,13 @@
 
 #include "common/clock.h"
 #include "common/money.h"
+#include "common/probe.h"
 #include "worker/promtext.h"
 
 #define SHARE_FULL_BP 10000
 /* A label value can double by escapes; two labels with their names. */
-#define LABELS_BYTES (2 * NAME_BYTES + 64)
+#define LABELS_BYTES	   (2 * NAME_BYTES + 64)
+#define MODEL_LABELS_BYTES (LABELS_BYTES + 4 * NAME_BYTES + 64)
 
 /* About 2, 5, 10 of each decade, as near as the fine histogram has edges: each is 16 to 31 times a
  * power of two. */
@@ -157,6 +159,53 @@ print_changed(struct promtext *p, const struct metrics *m, size_t at)
 	for (unsigned i = 0; i < m->n_releases; i++) {
 		label_release(labels, &m->releases[i]);
 		promtext_seconds(p, "", labels, m->releases[i].set.changed_wall_us);
+	}
+}
+
+/* False: the arm has no model. */
+static bool
+label_model(char labels[MODEL_LABELS_BYTES], const struct metrics_release *r, unsigned arm)
+{
+	const struct config_model *model = r->models[arm];
+	char *end;
+
+	if (model == NULL)
+		return false;
+	label_arm(labels, r, arm);
+	end = promtext_escape(stpcpy(labels + strlen(labels), ",model=\""), model->name);
+	end = promtext_escape(stpcpy(end, "\",provider=\""), model->provider->name);
+	stpcpy(end, "\"");
+	return true;
+}
+
+static void
+print_known(struct promtext *p, const struct metrics *m, size_t at)
+{
+	char labels[MODEL_LABELS_BYTES];
+
+	(void)at;
+	for (unsigned i = 0; i < m->n_releases * ARM_COUNT; i++) {
+		const struct metrics_release *r = &m->releases[i / ARM_COUNT];
+		uint32_t standing = r->standings[i % ARM_COUNT];
+
+		if ((standing == STANDING_VERIFIED || standing == STANDING_UNKNOWN) &&
+		    label_model(labels, r, i % ARM_COUNT))
+			promtext_number(p, "", labels, standing == STANDING_VERIFIED);
+	}
+}
+
+static void
+print_asked(struct promtext *p, const struct metrics *m, size_t at)
+{
+	char labels[MODEL_LABELS_BYTES];
+
+	(void)at;
+	for (unsigned i = 0; i < m->n_releases * ARM_COUNT; i++) {
+		const struct metrics_release *r = &m->releases[i / ARM_COUNT];
+		uint64_t asked_wall_us = r->asked_wall_us[i % ARM_COUNT];
+
+		if (asked_wall_us != 0 && label_model(labels, r, i % ARM_COUNT))
+			promtext_seconds(p, "", labels, asked_wall_us);
 	}
 }
 

@@ -7,10 +7,15 @@
 #pragma once
 
 #include "common/buf.h"
+#include "common/config.h"
 #include "common/slot.h"
 
 struct metrics_release {
 	struct policy_release set; /* what is published now */
+	/* Of its models, by arm; NULL: it has none. */
+	const struct config_model *models[ARM_COUNT];
+	uint32_t standings[ARM_COUNT]; /* enum standing */
+	uint64_t asked_wall_us[ARM_COUNT];
 	bool published_known;
 	uint16_t published_bp; /* the share that every worker has acknowledged */
 	struct release_totals totals;

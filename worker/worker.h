@@ -48,6 +48,7 @@ int worker_main(const struct worker_seed *seed);
 /* What the process is born with that serves /metrics, /healthz and /readyz. It gets the messages
  * MSG_SERVE, MSG_DRAIN and MSG_LOG, and sends MSG_READY. */
 struct admin_seed {
+	const struct config *config;		   /* of its generation, without keys */
 	const struct slots *slots;		   /* mapped read-only, all of them */
 	const struct policy_region *policy;	   /* mapped read-only */
 	uint64_t started_wall_us, started_mono_us; /* of the master */

@@ -62,7 +62,10 @@ describe("verbs", () => {
 		assert.equal(chat.state, "idle");
 		assert.deepEqual([chat.set_percent, chat.published_percent, chat.measured_percent], [0, 0, null]);
 		assert.deepEqual(chat.stages, [10, 30, 50, 100]);
-		assert.deepEqual(chat.arms.candidate, { model: "new", name: "new-model", provider: "nowhere",
+		const { asked, standing_text: why, ...candidate } = chat.arms.candidate;
+		assert.match(asked, /^\d{4}-\d\d-\d\dT/);
+		assert.match(why, /^models\.new: provider "nowhere" could not be asked for model "new-model": /);
+		assert.deepEqual(candidate, { model: "new", name: "new-model", provider: "nowhere", standing: "unreachable",
 			requests: 0, errors: 0, fallbacks: 0, in_flight: 0 });
 		const text = await grayd.ctl(["status", "chat"]);
 		assert.match(text.stdout, /^grayd \S+, pid \d+, up .+\nhealthy, 2 of 2 workers ready/);

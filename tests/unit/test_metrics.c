@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/probe.h"
+
 void suite_metrics(void);
 
 static struct metrics metrics; /* too large for a stack */
@@ -444,6 +446,34 @@ test_monotone(void)
 	text = NULL;
 }
 
+static void
+test_models(void)
+{
+	struct config_provider provider = { .name = (char *)(uintptr_t)"sim" };
+	struct config_model model = { .name = (char *)(uintptr_t)"a\"b", .provider = &provider };
+	struct metrics_release *r = begin("chat");
+
+	print();
+	expect("grayd_model_known", "");
+	expect("grayd_model_asked_timestamp_seconds", "");
+	r->models[ARM_STABLE] = r->models[ARM_CANDIDATE] = &model;
+	r->standings[ARM_STABLE] = STANDING_VERIFIED;
+	r->standings[ARM_CANDIDATE] = STANDING_UNKNOWN;
+	r->asked_wall_us[ARM_CANDIDATE] = 1795441869000000;
+	print();
+	expect("grayd_model_known",
+	    "grayd_model_known{release=\"chat\",arm=\"stable\",model=\"a\\\"b\",provider=\"sim\"} 1\n"
+	    "grayd_model_known{release=\"chat\",arm=\"candidate\",model=\"a\\\"b\",provider=\"sim\"} 0\n");
+	expect("grayd_model_asked_timestamp_seconds",
+	    "grayd_model_asked_timestamp_seconds{release=\"chat\",arm=\"candidate\",model=\"a\\\"b\","
+	    "provider=\"sim\"} 1795441869.000000\n");
+	/* Who cannot tell says nothing. */
+	r->standings[ARM_STABLE] = STANDING_UNREACHABLE;
+	r->standings[ARM_CANDIDATE] = STANDING_UNVERIFIED;
+	print();
+	expect("grayd_model_known", "");
+}
+
 void
 suite_metrics(void)
 {
@@ -452,6 +482,7 @@ suite_metrics(void)
 	CU_add_test(suite, "grayd as a whole", test_grayd);
 	CU_add_test(suite, "a release", test_release);
 	CU_add_test(suite, "arms", test_arms);
+	CU_add_test(suite, "models", test_models);
 	CU_add_test(suite, "clients", test_clients);
 	CU_add_test(suite, "outcomes", test_outcomes);
 	CU_add_test(suite, "label values are escaped", test_escapes);

@@ -53,16 +53,16 @@ decide(const struct release_case *c)
 	return r;
 }
 
-/* In the order of the commands: stage 50, weight 12.5, rollback, start, promote, promote --full,
- * pause, resume, freeze, unfreeze, restart. A letter is the state that follows; -: refused. */
+/* In the order of the commands: stage 50, weight 12.5, rollback, start, start --when-known,
+ * promote, promote --full, pause, resume, freeze, unfreeze, restart. A letter is the state that follows; -: refused. */
 static const char *const expected[STATE_COUNT] = {
-	[STATE_IDLE] = "ssrs----ii-",
-	[STATE_PREFLIGHT] = "--r-----pp-",
-	[STATE_STEP] = "ssr-sbh-ss-",
-	[STATE_HOLD] = "ssr---hshh-",
-	[STATE_BAKE] = "ssr--dh-bb-",
-	[STATE_DONE] = "--r-----dd-",
-	[STATE_ROLLED_BACK] = "--r-----rrs",
+	[STATE_IDLE] = "ssrsp----ii-",
+	[STATE_PREFLIGHT] = "ssrsp----pp-",
+	[STATE_STEP] = "ssr--sbh-ss-",
+	[STATE_HOLD] = "ssr----hshh-",
+	[STATE_BAKE] = "ssr---dh-bb-",
+	[STATE_DONE] = "--r------dd-",
+	[STATE_ROLLED_BACK] = "--r------rrs",
 };
 static const char letters[STATE_COUNT] = {
 	[STATE_IDLE] = 'i',
@@ -106,7 +106,8 @@ test_what_begins(void)
 		for (unsigned command = 0; command < COMMAND_COUNT; command++) {
 			struct release_case c = facts(state, command);
 			struct release_ruling r;
-			bool stands = state == STATE_IDLE || state == STATE_ROLLED_BACK;
+			bool stands = state == STATE_IDLE || state == STATE_PREFLIGHT ||
+				      state == STATE_ROLLED_BACK;
 
 			now.waived = 5;
 			now.cut = state == STATE_ROLLED_BACK;
@@ -295,6 +296,7 @@ test_freeze(void)
 {
 	static const bool advances[COMMAND_COUNT] = { [COMMAND_STAGE] = true,
 		[COMMAND_START] = true,
+		[COMMAND_AWAIT] = true,
 		[COMMAND_PROMOTE] = true,
 		[COMMAND_FULL] = true,
 		[COMMAND_RESTART] = true };
