@@ -3,8 +3,6 @@
  * What is a good config but is not done by this version of grayd: refused, rather than accepted
  * and quietly not done. Whoever builds one of these deletes its lines here.
  */
-#include <stdio.h>
-
 #include "common/config_fields.h"
 
 /* One key of one entry of a map or list of the root. */
@@ -33,18 +31,6 @@ refuse(struct reader *r, const cJSON *root, struct spot at, const char *what)
 		reader_enter(r, at.object);
 	}
 	return reader_fail_key(r, entry, at.key, "%s is not supported by this version", what);
-}
-
-static int
-check_provider(struct reader *r, const struct config *c, const cJSON *root, unsigned i)
-{
-	const struct config_provider *p = &c->providers[i];
-	char what[64];
-
-	if (p->kind != PROVIDER_GEMINI)
-		return 0;
-	snprintf(what, sizeof(what), "\"%s\"", provider_kind_names[p->kind]);
-	return refuse(r, root, (struct spot){ "providers", p->name, i, NULL, "kind" }, what);
 }
 
 static int
@@ -87,8 +73,6 @@ config_check_supported(struct reader *r, const struct config *c, const cJSON *ro
 {
 	int rc = 0;
 
-	for (unsigned i = 0; rc == 0 && i < c->n_providers; i++)
-		rc = check_provider(r, c, root, i);
 	for (unsigned i = 0; rc == 0 && i < c->n_models; i++)
 		rc = check_model(r, c, root, i);
 	for (unsigned i = 0; rc == 0 && i < c->n_releases; i++)

@@ -237,6 +237,8 @@ judge_error(struct attempt *a)
 {
 	upstream_ops(a->upstream)->read_error(buf_bytes(&a->bytes), buf_len(&a->bytes), &a->facts);
 	hide_own_key(a);
+	if (a->facts.bad_key)
+		return OUTCOME_UNAUTHORIZED;
 	return outcome_of_status(a->status, a->facts.no_quota);
 }
 
@@ -360,6 +362,7 @@ make_body(struct attempt *a, struct call_order *order)
 	if (outcome == OUTCOME_OK) {
 		order->body = buf_bytes(&a->translation->body);
 		order->body_len = buf_len(&a->translation->body);
+		order->path = (const char *)buf_bytes(&a->translation->path);
 	}
 	return outcome;
 }

@@ -18,6 +18,7 @@ struct level {
 	char message[sizeof(((struct facts *)0)->error_message)];
 	char code[64], type[64], status[64];
 	int64_t retry_after_ms; /* -1: none */
+	bool bad_key;
 };
 
 struct parts {
@@ -100,6 +101,48 @@ read_metadata(struct reader *r, enum jtok first)
 	return reader_object(r, first, metadata_fields);
 }
 
+/* ---- Google's "details" ---------------------------------------------------------------------- */
+
+/* A bad key is a 400 there, like any bad request. */
+static bool
+read_reason(struct reader *r, enum jtok first)
+{
+	parts_of(r)->now->bad_key |= reader_is(r, first, "API_KEY_INVALID");
+	return reader_skip(r, first);
+}
+
+/* "3s", "3.21s" */
+static bool
+read_retry_delay(struct reader *r, enum jtok first)
+{
+	const char *text = (const char *)r->scan.text + r->scan.span.off;
+	size_t n = r->scan.span.len;
+
+	if (first == JTOK_STRING && n > 1 && text[n - 1] == 's' && isdigit((unsigned char)text[0]))
+		parts_of(r)->now->retry_after_ms = retryafter_parse(text, n - 1, 0);
+	return reader_skip(r, first);
+}
+
+static const struct reader_field detail_fields[] = {
+	READER_FIELD("reason", read_reason),
+	READER_FIELD("retryDelay", read_retry_delay),
+	READER_END,
+};
+
+static bool
+read_detail(struct reader *r, enum jtok first)
+{
+	return reader_object(r, first, detail_fields);
+}
+
+static bool
+read_details(struct reader *r, enum jtok first)
+{
+	return reader_array(r, first, read_detail);
+}
+
+/* ---- levels ---------------------------------------------------------------------------------- */
+
 static bool read_error(struct reader *r, enum jtok first);
 
 static const struct reader_field level_fields[] = {
@@ -111,6 +154,7 @@ static const struct reader_field level_fields[] = {
 	READER_FIELD("status", read_status),
 	READER_FIELD("retry_after", read_retry_after),
 	READER_FIELD("metadata", read_metadata),
+	READER_FIELD("details", read_details),
 	READER_END,
 };
 
@@ -159,18 +203,29 @@ choose(char *out, size_t cap, const char *const *texts, size_t n)
 		mask_printable(out, cap, texts[i], strlen(texts[i]));
 }
 
+/* Google's code is but the HTTP status again. */
 static void
-conclude(const struct parts *parts, struct facts *f)
+drop_number(struct level *level)
 {
-	const struct level *in = &parts->inner, *out = &parts->outer;
+	if (isalpha((unsigned char)level->status[0]) &&
+	    strspn(level->code, "0123456789") == strlen(level->code))
+		level->code[0] = '\0';
+}
+
+static void
+conclude(struct parts *parts, struct facts *f)
+{
+	struct level *in = &parts->inner, *out = &parts->outer;
 	const char *const codes[] = { in->code, in->type, in->status, out->code, out->type,
 		out->status };
 	const char *const messages[] = { in->message, out->message, parts->text };
 
+	drop_number(in);
 	choose(f->error_code, sizeof(f->error_code), codes, sizeof(codes) / sizeof(codes[0]));
 	choose(f->error_message, sizeof(f->error_message), messages,
 	    sizeof(messages) / sizeof(messages[0]));
 	f->no_quota = means_no_quota(in) || means_no_quota(out);
+	f->bad_key = in->bad_key;
 	if (in->retry_after_ms >= 0)
 		f->retry_after_ms = in->retry_after_ms;
 	else if (out->retry_after_ms >= 0)

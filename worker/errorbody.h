@@ -9,8 +9,10 @@
 #include "worker/provider.h"
 
 /*
- * Fills error_code, error_message, no_quota and, if the text names a time, retry_after_ms. Reads
+ * Fills error_code, error_message, no_quota, bad_key and, if the text names a time, retry_after_ms.
+ * Reads
  *   {"error":{"message","code","type","status","retry_after","metadata":{"retry_after"}}}
+ *   {"error":{"message","code":429,"status":"WORD","details":[{"reason"},{"retryDelay":"3s"}]}}
  *   [{"error":{...}}]   {"error":"text"}   {"message":...}   {"detail":...}
  * as far as they go, and anything else as plain text. The code falls back to the type, then to the
  * status. What is filled in is printable, and keys in it are masked.

@@ -303,3 +303,14 @@ jscan_valid(const void *text, size_t len)
 	jscan_init(&s, text, len);
 	return jscan_skip(&s, jscan_next(&s), NULL) && jscan_next(&s) == JTOK_END;
 }
+
+bool
+jscan_is_object(const void *text, size_t len)
+{
+	struct jscan s;
+	enum jtok first;
+
+	jscan_init(&s, text, len);
+	first = jscan_next(&s);
+	return first == JTOK_OBJECT && jscan_skip(&s, first, NULL) && jscan_next(&s) == JTOK_END;
+}

@@ -61,5 +61,6 @@ ptrdiff_t jscan_unescape(const void *text, struct jspan span, uint8_t *out, size
 size_t jscan_unescape_part(const void *text, struct jspan *span, uint8_t *out, size_t cap);
 /* A non-negative whole number of at most 15 digits; false when the span is anything else. */
 bool jscan_uint(const void *text, struct jspan span, uint64_t *out);
-/* Whether `text` is exactly one JSON value. */
+/* Whether `text` is exactly one JSON value; an object. */
 bool jscan_valid(const void *text, size_t len);
+bool jscan_is_object(const void *text, size_t len);

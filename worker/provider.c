@@ -12,6 +12,7 @@
 static const struct provider_ops *const kinds[PROVIDER_KIND_COUNT] = {
 	[PROVIDER_OPENAI] = &provider_openai,
 	[PROVIDER_ANTHROPIC] = &provider_anthropic,
+	[PROVIDER_GEMINI] = &provider_gemini,
 };
 
 const struct provider_ops *

@@ -33,6 +33,7 @@ struct facts {
 	char error_code[64];	 /* of that error, or of an error body; empty: none */
 	char error_message[240]; /* printable, bounded */
 	bool no_quota;		 /* the error means that no quota is left */
+	bool bad_key;		 /* the error means that the key is no good, whatever its status */
 	int64_t retry_after_ms;	 /* from the body; -1: none. Set it to -1 before. */
 };
 
@@ -56,15 +57,18 @@ struct client_lines {
 
 struct provider_ops {
 	const char *name;
-	/* Path after base_url; NULL: this kind does not serve the API. */
+	/* Path after base_url; NULL: this kind does not serve the API, or model_path says it. */
 	const char *(*path)(enum api api);
+	/* The path where it depends on the model, NUL-terminated; NULL: it never does. */
+	int (*model_path)(const char *model, bool stream, struct buf *out) MUST_CHECK;
 	/* Adds the head's fixed lines ("name: value", each NUL-terminated, one after the other),
 	 * the provider's key among them. The caller wipes `out` after use. */
 	int (*headers)(const struct config_provider *p, struct buf *out) MUST_CHECK;
 	/* The head's lines that differ from request to request; they are the client's or constant.
 	 * Returns how many. NULL: this kind has none. */
 	unsigned (*lines)(const struct client_lines *from, const char *out[PROVIDER_LINES_MAX]);
-	/* Makes the client's body this provider's: model name, wish for usage in a stream. */
+	/* Makes the client's body this provider's: model name, wish for usage in a stream. NULL: no
+	 * client speaks its API. */
 	int (*encode)(enum api api, const char *model, struct chat *c, struct body *b) MUST_CHECK;
 	/* Reads a whole 2xx answer. False: not complete JSON of the expected kind. */
 	bool (*read_answer)(
@@ -76,7 +80,7 @@ struct provider_ops {
 	void (*read_error)(const uint8_t *bytes, size_t n, struct facts *f);
 };
 
-extern const struct provider_ops provider_openai, provider_anthropic;
+extern const struct provider_ops provider_openai, provider_anthropic, provider_gemini;
 /* NULL: a kind that this version does not speak. */
 const struct provider_ops *provider_ops(enum provider_kind kind);
 /* For `headers`: adds a line and its NUL; nothing when the value is empty. */

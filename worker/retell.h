@@ -10,8 +10,9 @@
 #include "worker/jout.h"
 #include "worker/provider.h"
 
-#define RETELL_NAME_BYTES 200 /* of the provider's id and model's name; longer ones are not used \
-			       */
+#define RETELL_NAME_BYTES                                                      \
+	200 /* of the provider's id and model's name; longer ones are not used \
+	     */
 
 /* The inside of a JSON string; in provider's bytes. */
 struct inside {
@@ -78,9 +79,9 @@ void retell_free(struct retell *a); /* what the sinks have collected; `out` is t
 
 bool xlate_answer_from_anthropic(struct retell *a, const uint8_t *bytes, size_t n) MUST_CHECK;
 bool xlate_event_from_anthropic(struct retell *a, const uint8_t *data, size_t n) MUST_CHECK;
-bool xlate_answer_from_gemini(struct retell *a, const uint8_t *bytes, size_t n) MUST_CHECK;
-bool xlate_answer_from_openai(struct retell *a, const uint8_t *bytes, size_t n) MUST_CHECK;
-bool xlate_event_from_openai(struct retell *a, const uint8_t *data, size_t n) MUST_CHECK;
+/* Whole answers and the data of events. */
+bool xlate_from_gemini(struct retell *a, const uint8_t *bytes, size_t n) MUST_CHECK;
+bool xlate_from_openai(struct retell *a, const uint8_t *bytes, size_t n) MUST_CHECK;
 
 /* ---- for sources ------------------------------------------------------------------------------
  */

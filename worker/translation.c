@@ -16,6 +16,7 @@ translation_free(struct translation *t)
 	if (t == NULL)
 		return;
 	buf_free(&t->body);
+	buf_free(&t->path);
 	buf_free(&t->told);
 	retell_free(&t->retell);
 	free(t);
@@ -65,6 +66,7 @@ init_answer(struct attempt *a, struct translation *t)
 enum outcome
 translation_begin(struct attempt *a)
 {
+	const struct provider_ops *ops = upstream_ops(a->upstream);
 	struct xlate_order order = order_of(a->request, a->model);
 	struct xlate_error e;
 
@@ -72,6 +74,9 @@ translation_begin(struct attempt *a)
 	if (a->translation == NULL)
 		return OUTCOME_NO_MEMORY;
 	init_answer(a, a->translation);
+	if (ops->model_path != NULL &&
+	    ops->model_path(a->model->name, order.stream, &a->translation->path) != 0)
+		return OUTCOME_NO_MEMORY;
 	switch (xlate_request(&order, &a->translation->body, &e)) {
 	case XLATE_OK: return OUTCOME_OK;
 	case XLATE_NO_MEMORY: return OUTCOME_NO_MEMORY;

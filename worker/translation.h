@@ -11,6 +11,7 @@
 
 struct translation {
 	struct buf body; /* for the provider */
+	struct buf path; /* where it depends on the model; empty: it does not */
 	struct buf told; /* for the client: events that wait, or the whole answer */
 	struct retell retell;
 };

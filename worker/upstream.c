@@ -409,21 +409,48 @@ head_lines(struct call *c)
 }
 
 static bool
+set_body(struct call *c)
+{
+	const struct call_order *o = &c->order;
+	CURL *easy = c->easy;
+
+	return curl_easy_setopt(easy, CURLOPT_POSTFIELDS, o->body) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)o->body_len) ==
+		   CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_HTTPHEADER, head_lines(c)) == CURLE_OK;
+}
+
+/* A URL of its own for each call: libcurl parses it each time. */
+static bool
+set_path(struct call *c)
+{
+	char *url = NULL;
+	bool ok;
+
+	if (asprintf(&url, "%s%s", c->upstream->provider->base_url, c->order.path) < 0)
+		return false;
+	ok = curl_easy_setopt(c->easy, CURLOPT_CURLU, NULL) == CURLE_OK &&
+	     curl_easy_setopt(c->easy, CURLOPT_URL, url) == CURLE_OK;
+	free(url);
+	c->url_set = false;
+	return ok;
+}
+
+static bool
 set_order(struct call *c)
 {
 	const struct call_order *o = &c->order;
 	CURL *easy = c->easy;
 
+	if (o->path != NULL)
+		return set_path(c) && set_body(c);
 	if (!c->url_set || c->url_api != o->api) {
 		if (curl_easy_setopt(easy, CURLOPT_CURLU, c->upstream->urls[o->api]) != CURLE_OK)
 			return false;
 		c->url_set = true;
 		c->url_api = o->api;
 	}
-	return curl_easy_setopt(easy, CURLOPT_POSTFIELDS, o->body) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)o->body_len) ==
-		   CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_HTTPHEADER, head_lines(c)) == CURLE_OK;
+	return set_body(c);
 }
 
 struct call *
@@ -433,7 +460,8 @@ upstream_begin(struct upstream *u, const struct call_order *order)
 
 	if (c == NULL)
 		return NULL;
-	assert(u->urls[order->api] != NULL && strlen(order->request_id) < REQUEST_ID_BYTES);
+	assert(u->urls[order->api] != NULL || order->path != NULL);
+	assert(strlen(order->request_id) < REQUEST_ID_BYTES);
 	c->order = *order;
 	c->phase = CALL_CONNECTING;
 	c->connected = c->resent = c->aborted = c->bad_head = c->has_length = false;

@@ -42,6 +42,7 @@ struct call_order {
 	const struct call_events *events;
 	void *owner;
 	enum api api;
+	const char *path; /* where it depends on the model; NULL: that of the API. Copied. */
 	const void *body; /* must stay where it is until the call is gone */
 	size_t body_len;
 	const char *request_id;

@@ -18,8 +18,6 @@ xlate_api(enum api asked, enum provider_kind kind)
 	};
 
 	assert((unsigned)asked < API_COUNT && (unsigned)kind < PROVIDER_KIND_COUNT);
-	if (asked == API_MESSAGES && kind != PROVIDER_ANTHROPIC)
-		return API_COUNT;
 	if (asked == API_CHAT || asked == API_MESSAGES)
 		return own[kind];
 	return kind == PROVIDER_OPENAI ? asked : API_COUNT;
@@ -30,11 +28,14 @@ xlate_api(enum api asked, enum provider_kind kind)
 
 static bool (*const readers[API_COUNT])(struct ask *a, const uint8_t *body, size_t n) = {
 	[API_CHAT] = xlate_read_chat,
+	[API_MESSAGES] = xlate_read_messages,
 };
 
 static bool (*const writers[PROVIDER_KIND_COUNT])(
     struct ask *a, const struct xlate_target *t, struct jout *o) = {
+	[PROVIDER_OPENAI] = xlate_write_chat,
 	[PROVIDER_ANTHROPIC] = xlate_write_messages,
+	[PROVIDER_GEMINI] = xlate_write_gemini,
 };
 
 /* OpenAI's newer models refuse the old name of the limit; many who speak like it do not know the
@@ -73,7 +74,8 @@ xlate_request(const struct xlate_order *order, struct buf *out, struct xlate_err
 static const struct retell_sink *
 sink_for(enum api asked, bool stream)
 {
-	(void)asked;
+	if (asked == API_MESSAGES)
+		return stream ? &retell_messages_stream : &retell_messages_whole;
 	return stream ? &retell_chat_stream : &retell_chat_whole;
 }
 
@@ -89,11 +91,15 @@ xlate_answer_init(
 }
 
 static bool (*const answers[PROVIDER_KIND_COUNT])(struct retell *a, const uint8_t *b, size_t n) = {
+	[PROVIDER_OPENAI] = xlate_from_openai,
 	[PROVIDER_ANTHROPIC] = xlate_answer_from_anthropic,
+	[PROVIDER_GEMINI] = xlate_from_gemini,
 };
 
 static bool (*const events[PROVIDER_KIND_COUNT])(struct retell *a, const uint8_t *b, size_t n) = {
+	[PROVIDER_OPENAI] = xlate_from_openai,
 	[PROVIDER_ANTHROPIC] = xlate_event_from_anthropic,
+	[PROVIDER_GEMINI] = xlate_from_gemini,
 };
 
 bool

@@ -147,17 +147,6 @@ ask_real(const struct ask *a, struct jspan span)
 	return n == 0 ? 0 : strtod(text, NULL);
 }
 
-static bool
-is_object(const uint8_t *text, size_t n)
-{
-	struct jscan s;
-	enum jtok first;
-
-	jscan_init(&s, text, n);
-	first = jscan_next(&s);
-	return first == JTOK_OBJECT && jscan_skip(&s, first, NULL) && jscan_next(&s) == JTOK_END;
-}
-
 /* The arguments of a call that OpenAI's API holds in a string. */
 static bool
 write_unescaped(struct ask *a, const struct ask_part *call, struct jout *o)
@@ -171,7 +160,7 @@ write_unescaped(struct ask *a, const struct ask_part *call, struct jout *o)
 		return false;
 	}
 	n = jscan_unescape(a->body, call->text, text, call->text.len);
-	ok = n > 0 && is_object(text, (size_t)n);
+	ok = n > 0 && jscan_is_object(text, (size_t)n);
 	if (ok)
 		jout_raw(o, text, (size_t)n);
 	free(text);

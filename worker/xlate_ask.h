@@ -11,7 +11,7 @@
 #include "worker/jout.h"
 #include "worker/reader.h"
 
-#define ASK_ITEMS_MAX 65536 /* parts, turns, tools of one request */
+#define ASK_ITEMS_MAX 16384 /* parts, turns, tools of one request */
 #define ASK_DEPTH     12    /* of a member's path */
 
 /* Why a request cannot be translated, for its sender. */
@@ -171,6 +171,7 @@ struct ask_tool *ask_add_tool(struct ask *a);
 /* The readers. */
 bool xlate_read_chat(struct ask *a, const uint8_t *body, size_t n);
 bool xlate_read_chat_message(struct reader *r, enum jtok first);
+bool xlate_read_messages_message(struct reader *r, enum jtok first);
 bool xlate_read_messages(struct ask *a, const uint8_t *body, size_t n);
 
 /* ---- for writers ------------------------------------------------------------------------------

@@ -3,8 +3,8 @@
 
 import { anthropic, openai, runMatrix } from "./lib/matrix.mjs";
 
-const OPENAI = ["holysheep", "openai", "deepseek", "gemini-compatible", "claude"];
+const OPENAI = ["holysheep", "openai", "deepseek", "gemini-compatible", "claude", "gemini"];
 const square = (names) => names.flatMap((stable) => names.map((candidate) => ({ stable, candidate })));
 
 runMatrix(openai, square(OPENAI));
-runMatrix(anthropic, square(["claude"]));
+runMatrix(anthropic, square(OPENAI));

@@ -4,8 +4,8 @@
 
 import { anthropic, openai, runMatrix } from "./lib/matrix.mjs";
 
-const OPENAI = ["holysheep", "openai", "deepseek", "gemini-compatible", "claude"];
+const OPENAI = ["holysheep", "openai", "deepseek", "gemini-compatible", "claude", "gemini"];
 const ring = (names) => names.map((stable, i) => ({ stable, candidate: names[(i + 1) % names.length] }));
 
 runMatrix(openai, ring(OPENAI));
-runMatrix(anthropic, [{ stable: "claude", candidate: "claude" }]);
+runMatrix(anthropic, ring(["claude", ...OPENAI.filter((name) => name !== "claude")]));

@@ -30,8 +30,16 @@ static const struct {
 	{ "{\"error\":{\"message\":\"a\\nb\\u0000c \\u00e9\\ud83d\"}}", "",
 	    "a b c \xc3\xa9\xef\xbf\xbd", -1, 0 },
 	/* Gemini, Anthropic, others */
-	{ "[{\"error\":{\"code\":400,\"message\":\"No.\",\"status\":\"INVALID_ARGUMENT\"}}]", "400",
-	    "No.", -1, 0 },
+	{ "[{\"error\":{\"code\":400,\"message\":\"No.\",\"status\":\"INVALID_ARGUMENT\"}}]",
+	    "INVALID_ARGUMENT", "No.", -1, 0 },
+	{ "{\"error\":{\"code\":429,\"message\":\"No.\",\"status\":429}}", "429", "No.", -1, 0 },
+	{ "{\"error\":{\"code\":429,\"message\":\"No.\",\"status\":\"RESOURCE_EXHAUSTED\","
+	  "\"details\":["
+	  "{\"@type\":\"q\"},{\"@type\":\"r\",\"retryDelay\":\"34.5s\"}]}}",
+	    "RESOURCE_EXHAUSTED", "No.", 34500, 0 },
+	{ "{\"error\":{\"message\":\"No.\",\"details\":[{\"retryDelay\":\"s\"},{\"retryDelay\":5}]}"
+	  "}",
+	    "", "No.", -1, 0 },
 	{ "{\"error\":{\"message\":\"No.\",\"status\":\"INVALID_ARGUMENT\"}}", "INVALID_ARGUMENT",
 	    "No.", -1, 0 },
 	{ "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Later.\"},"
@@ -120,6 +128,43 @@ test_shapes(void)
 	}
 }
 
+/* Gemini answers 400 to a key that is no good. */
+static void
+test_bad_key(void)
+{
+	static const char text[] =
+	    "{\"error\":{\"code\":400,\"message\":\"API key not valid.\",\"status\":"
+	    "\"INVALID_ARGUMENT\",\"details\":[{\"reason\":\"API_KEY_INVALID\"}]}}";
+	struct facts f;
+
+	read_copy(text, strlen(text), &f);
+	CU_ASSERT_TRUE(f.bad_key);
+	read_copy("{\"error\":{\"details\":[{\"reason\":\"X\"}]}}", 40, &f);
+	CU_ASSERT_FALSE(f.bad_key);
+}
+
+static void
+test_plain_shape(void)
+{
+	static const struct {
+		const char *text;
+		bool plain;
+	} shapes[] = {
+		{ "{\"error\":{}}", true },
+		{ " {\"type\":\"error\",\"error\":{\"message\":\"m\"}}\n", true },
+		{ "[{\"error\":{}}]", false },
+		{ "{\"error\":\"m\"}", false },
+		{ "{\"message\":\"m\"}", false },
+		{ "{\"error\":{}", false },
+		{ "", false },
+	};
+
+	for (size_t i = 0; i < COUNT(shapes); i++)
+		CU_ASSERT_EQUAL(
+		    errorbody_is_plain((const uint8_t *)shapes[i].text, strlen(shapes[i].text)),
+		    shapes[i].plain);
+}
+
 static bool
 is_utf8(const char *text)
 {
@@ -168,5 +213,7 @@ suite_errorbody(void)
 	CU_pSuite s = CU_add_suite("errorbody", NULL, NULL);
 
 	CU_add_test(s, "shapes", test_shapes);
+	CU_add_test(s, "a bad key", test_bad_key);
+	CU_add_test(s, "plain shape", test_plain_shape);
 	CU_add_test(s, "long messages", test_long_messages);
 }
