@@ -36,6 +36,7 @@ struct attempt {
 	struct buf bytes;  /* the answer; of a stream what is held back or incomplete */
 	size_t held;	   /* of `bytes`: whole events that wait for the commit */
 	struct sse sse;
+	bool cost_told;		 /* the client has the cost field that it asked for */
 	uint32_t content_events; /* of a stream, that carried some of the answer */
 	struct facts facts;
 };

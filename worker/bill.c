@@ -148,3 +148,16 @@ bill_attempt(struct attempt *a)
 	if (!told && a->outcome == OUTCOME_OK)
 		count(a, COUNTER_USAGE_MISSING, 1);
 }
+
+void
+bill_preview(const struct attempt *a, struct money *cost, struct money *estimated)
+{
+	const struct config_price *price = &a->model->price;
+	struct tokens t;
+	bool told = tokens_told(a, &t);
+
+	if (told)
+		*cost = money_sum(*cost, price_cost(price, &t));
+	if (tokens_missing(a, told, &t))
+		*estimated = money_sum(*estimated, price_cost(price, &t));
+}

@@ -33,6 +33,8 @@ enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_OPTIONS, HTTP_METHOD_COU
 	X(HTTP_H_X_API_KEY, "x-api-key")                 \
 	X(HTTP_H_X_REQUEST_ID, "x-request-id")           \
 	X(HTTP_H_X_GRAY_ARM, "x-gray-arm")               \
+	X(HTTP_H_X_GRAY_COST, "x-gray-cost")             \
+	X(HTTP_H_X_GRAY_STRESS, "x-gray-stress")         \
 	X(HTTP_H_TRACEPARENT, "traceparent")             \
 	X(HTTP_H_ANTHROPIC_VERSION, "anthropic-version") \
 	X(HTTP_H_ANTHROPIC_BETA, "anthropic-beta")       \

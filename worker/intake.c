@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "worker/auth.h"
 #include "worker/request.h"
 
 static const struct endpoint endpoints[] = {
@@ -131,6 +132,27 @@ intake_pin(struct request *r)
 	else if (http_span_equals_nocase(h->value, r->head_bytes, "stable", 6))
 		r->pin = ROUTE_PIN_STABLE;
 	return r->pin != ROUTE_PIN_NONE;
+}
+
+/* A header that is 1, or 0 as if it were not there. False: it is something else. */
+static bool
+take_switch(const struct request *r, enum http_header_id id, bool *on)
+{
+	const struct http_header *h = http_head_find(r->head, id);
+
+	*on = h != NULL && http_span_equals_nocase(h->value, r->head_bytes, "1", 1);
+	return h == NULL || *on || http_span_equals_nocase(h->value, r->head_bytes, "0", 1);
+}
+
+const char *
+intake_switches(struct request *r)
+{
+	if (!take_switch(r, HTTP_H_X_GRAY_COST, &r->cost_asked))
+		return "x-gray-cost is either 1 or 0";
+	if (!take_switch(r, HTTP_H_X_GRAY_STRESS, &r->unjudged))
+		return "x-gray-stress is either 1 or 0";
+	r->unjudged = r->unjudged && auth_may_pin(r->client);
+	return NULL;
 }
 
 /* The values of all headers of this id as one line, "NAME: a,b". Free it; NULL and 0: none is

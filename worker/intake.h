@@ -31,3 +31,6 @@ void intake_id(struct request *r);
 int intake_headers(struct request *r) MUST_CHECK;
 /* Fills the arm that x-gray-arm asks for, if there is one; false: it names no arm. */
 bool intake_pin(struct request *r);
+/* x-gray-cost and x-gray-stress. NULL: they are there as they should be, or not at all; else what
+ * is wrong. */
+const char *intake_switches(struct request *r) MUST_CHECK;

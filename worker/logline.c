@@ -94,6 +94,8 @@ put_routing(struct line *l, const struct request *r)
 		put_flag(l, KEY("pinned"));
 	if (r->untranslated[0] != '\0')
 		put_text(l, KEY("untranslated"), r->untranslated);
+	if (r->unjudged)
+		put_flag(l, KEY("stress"));
 	if (r->attempt.upstream_id[0] != '\0' && strpbrk(r->attempt.upstream_id, "\"\\") == NULL)
 		put_text(l, KEY("upstream_id"), r->attempt.upstream_id);
 }

@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "worker/request.h"
+#include "worker/tell_cost.h"
 #include "worker/translation.h"
 
 /* Whether the events so far are worth an answer: something to read, or a reason why there is
@@ -53,12 +54,16 @@ note_marks(struct attempt *a, unsigned marks)
 static bool
 tell_event(struct attempt *a, const struct sse_event *ev, unsigned marks)
 {
+	struct buf *told = &a->translation->told;
+	size_t before = buf_len(told);
 	enum outcome outcome = translation_of_event(a, ev, marks);
 
 	drop_event(a, ev->raw_len);
-	if (outcome == OUTCOME_OK)
-		return true;
-	return fail(a, outcome), false;
+	if (outcome != OUTCOME_OK)
+		return fail(a, outcome), false;
+	if (tell_cost_is_due(a))
+		tell_cost_in_translation(a, told, before);
+	return true;
 }
 
 /* Reads one whole event at the end of what is held; false: the attempt is over. */
@@ -84,7 +89,7 @@ take_event(struct attempt *a, const struct sse_event *ev)
 	if ((marks & EVENT_USAGE_ONLY) && !r->usage_asked)
 		drop_event(a, ev->raw_len);
 	else
-		a->held += ev->raw_len;
+		a->held += ev->raw_len + (tell_cost_is_due(a) ? tell_cost_in_event(a, ev) : 0);
 	return true;
 }
 

@@ -47,6 +47,8 @@ struct request {
 	struct body body;
 	struct chat chat;
 	bool usage_asked; /* by the client; grayd always asks */
+	bool cost_asked;  /* x-gray-cost: the cost is wanted in the usage of a stream */
+	bool unjudged;	  /* x-gray-stress: nothing of it says anything to the guard */
 	bool stable_only; /* a kind of request that only stable may answer */
 	/* The member that the candidate could not be asked with, plain and safe; empty: none. */
 	char untranslated[PARAM_BYTES];

@@ -65,6 +65,8 @@ step_endpoint(struct request *r)
 enum step_result
 step_identify(struct request *r)
 {
+	const char *wrong;
+
 	if (intake_headers(r) < 0)
 		return step_refuse(r, 503, "out_of_memory", "grayd is out of memory");
 	if (!auth_check(r->conn, r->head, r->head_bytes, &r->client))
@@ -74,6 +76,9 @@ step_identify(struct request *r)
 	if (!intake_pin(r))
 		return step_refuse(
 		    r, 400, "invalid_header", "x-gray-arm is either \"stable\" or \"candidate\"");
+	wrong = intake_switches(r);
+	if (wrong != NULL)
+		return step_refuse(r, 400, "invalid_header", wrong);
 	if (r->head->method == HTTP_OPTIONS) {
 		if (r->conn->state == CONN_BODY)
 			conn_stop_reading(r->conn);

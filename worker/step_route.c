@@ -42,7 +42,7 @@ step_chat(struct request *r)
 		e.param = error.param[0] != '\0' ? error.param : NULL;
 		return step_refuse_as(r, &e);
 	}
-	r->usage_asked = r->chat.usage_asked;
+	r->usage_asked = r->chat.usage_asked || r->cost_asked;
 	r->release = find_release(r);
 	if (r->release == NULL)
 		return step_refuse_model(r);

@@ -74,10 +74,10 @@ describe("an answer is what the provider sent, byte for byte", () => {
 
 	test("tokens and cached tokens are counted from it", async () => {
 		const { stable } = (await quiet(pair.grayd)).releases.cached.arms;
-		assert.deepEqual(stable.tokens, { input: 200, cached: 1800, output: 14 });
+		assert.deepEqual(stable.tokens, { input: 200, cached: 1800, cache_write: 0, output: 14 });
 		const summary = (await pair.sim.summary()).models.unicode;
 		const { tokens } = (await stats(pair.grayd, "unicode")).releases.unicode.arms.stable;
-		assert.deepEqual(tokens, { input: summary.input_tokens, cached: 0, output: summary.output_tokens });
+		assert.deepEqual(tokens, { input: summary.input_tokens, cached: 0, cache_write: 0, output: summary.output_tokens });
 	});
 });
 
@@ -193,9 +193,9 @@ describe("usage", () => {
 
 	test("counted in each case", async () => {
 		const { releases } = await quiet(pair.grayd);
-		assert.deepEqual(releases.only.arms.stable.tokens, { input: 55, cached: 0, output: 15 });
+		assert.deepEqual(releases.only.arms.stable.tokens, { input: 55, cached: 0, cache_write: 0, output: 15 });
 		for (const name of ["nothing", "early", "beside"]) {
-			assert.deepEqual(releases[name].arms.stable.tokens, { input: 11, cached: 0, output: 3 }, name);
+			assert.deepEqual(releases[name].arms.stable.tokens, { input: 11, cached: 0, cache_write: 0, output: 3 }, name);
 		}
 	});
 });
