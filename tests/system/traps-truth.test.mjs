@@ -143,6 +143,26 @@ for (const api of APIS) {
 	});
 }
 
+for (const api of APIS)
+	for (const [what, script] of Object.entries({
+		"a list": { models: { one: {}, alias: { listed: false } } },
+		"no list": { models: { one: {}, alias: {} }, catalogue: { faults: status(404) } },
+		"an error for a list": { models: { one: {}, alias: {} }, catalogue: { faults: status(500) } },
+	}))
+		test(`health checks are not billed, ${api.name}: ${what}`, async (t) => {
+			const pair = await startPair({ t, script, provider: { kind: api.kind }, share: 0, config: {
+				admin_listen: "127.0.0.1:0", models: { one: { provider: "sim" }, alias: { provider: "sim" } },
+				releases: { chat: { stable: "one", candidate: "alias" } } } });
+			const before = (await pair.sim.summary()).catalogue_requests;
+			assert.ok(before >= 1, "asked at the start");
+			for (let i = 0; i < 3; i++) await pair.grayd.ctl(["-j", "check"]);
+			const summary = await pair.sim.summary();
+			assert.ok(summary.catalogue_requests > before, "asked by grayctl check");
+			assert.equal(summary.last, 0, "a request that is billed");
+			const { arms } = (await stats(pair.grayd, "chat")).releases.chat;
+			assert.deepEqual([arms.stable.sent, arms.candidate.sent, arms.stable.cost_usd ?? 0], [0, 0, 0]);
+		});
+
 // ---- leaks -------------------------------------------------------------------------------------
 
 // Two providers in this process that keep the heads of what reaches them; the first one fails.
