@@ -3,14 +3,13 @@
  * is on its way. */
 #include "worker/asking.h"
 
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/printable.h"
 #include "worker/fences.h"
-#include "worker/provider.h"
+#include "worker/providerhead.h"
 
 #define CONNECT_MS   5000L
 #define KEY_GIVEAWAY 8 /* so much of a key's begin is as bad as all of it, and no accident */
@@ -27,29 +26,25 @@ on_write(char *bytes, size_t size, size_t n, void *arg)
 	return n;
 }
 
-/* The lines that every request of this provider has. The key passes through `lines` and is wiped
- * there. */
+/* No client is behind these requests: of its lines only the constant ones are there. */
 static int
 prepare_head(struct asking *a)
 {
+	static const struct client_lines nobody;
 	const struct provider_ops *ops = provider_ops(a->provider->kind);
-	struct buf lines = { 0 };
-	int failed = ops != NULL ? ops->headers(a->provider, &lines) : 0;
+	const char *lines[PROVIDER_LINES_MAX];
+	unsigned n;
 
-	for (size_t at = 0; failed == 0 && at < buf_len(&lines);) {
-		const char *line = (const char *)buf_bytes(&lines) + at;
-		struct curl_slist *more = curl_slist_append(a->head, line);
-
-		at += strlen(line) + 1;
-		if (more == NULL)
-			failed = -1;
-		else
-			a->head = more;
+	if (ops == NULL)
+		return 0;
+	if (providerhead_make(&a->head, ops, a->provider) != 0)
+		return -1;
+	n = ops->lines != NULL ? ops->lines(&nobody, lines) : 0;
+	for (unsigned i = 0; i < n; i++) {
+		if (providerhead_add(&a->head, lines[i]) != 0)
+			return -1;
 	}
-	if (lines.data != NULL)
-		sodium_memzero(lines.data, lines.cap);
-	buf_free(&lines);
-	return failed;
+	return 0;
 }
 
 static bool
@@ -92,9 +87,7 @@ asking_free(struct asking *a)
 {
 	if (a->easy != NULL)
 		curl_easy_cleanup(a->easy);
-	for (struct curl_slist *line = a->head; line != NULL; line = line->next)
-		sodium_memzero(line->data, strlen(line->data));
-	curl_slist_free_all(a->head);
+	providerhead_free(a->head);
 	buf_free(&a->answer);
 	inquiry_fini(&a->inquiry);
 	free(a);

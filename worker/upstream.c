@@ -9,7 +9,6 @@
 
 #include <assert.h>
 #include <curl/curl.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 
 #include "common/clock.h"
 #include "worker/fences.h"
+#include "worker/providerhead.h"
 #include "worker/upstream_sock.h"
 
 #define CALLS_SPARE_MAX	  256
@@ -225,30 +225,6 @@ call_new(struct upstream *u)
 	return c;
 }
 
-/* The fixed lines, prepared once. The key passes through `lines` and is wiped there. */
-static int
-prepare_head(struct upstream *u)
-{
-	struct buf lines = { 0 };
-	struct curl_slist *more = NULL;
-	int failed = u->ops->headers(u->provider, &lines);
-
-	for (size_t at = 0; failed == 0 && at < buf_len(&lines);) {
-		const char *line = (const char *)buf_bytes(&lines) + at;
-
-		at += strlen(line) + 1;
-		more = curl_slist_append(u->head, line);
-		if (more == NULL)
-			failed = -1;
-		else
-			u->head = more;
-	}
-	if (lines.data != NULL)
-		sodium_memzero(lines.data, lines.cap);
-	buf_free(&lines);
-	return failed;
-}
-
 static CURLU *
 parse_url(const char *base, const char *path)
 {
@@ -288,7 +264,7 @@ open_one(struct worker *w, struct upstream *u, const struct config_provider *p, 
 	u->ops = provider_ops(p->kind);
 	u->multi = curl_multi_init();
 	deadline_init(&u->timer, w->base, on_timer, u);
-	if (u->multi == NULL || prepare_head(u) < 0)
+	if (u->multi == NULL || providerhead_make(&u->head, u->ops, p) < 0)
 		return err_set(e, "providers.%s: out of memory", p->name);
 	if (prepare_urls(u, e) < 0)
 		return -1;
@@ -317,14 +293,6 @@ upstream_open_all(struct worker *w, struct err *e)
 	return 0;
 }
 
-static void
-wipe_head(struct curl_slist *head)
-{
-	for (struct curl_slist *line = head; line != NULL; line = line->next)
-		sodium_memzero(line->data, strlen(line->data));
-	curl_slist_free_all(head);
-}
-
 void
 upstream_close_all(struct worker *w)
 {
@@ -339,7 +307,7 @@ upstream_close_all(struct worker *w)
 		curl_multi_cleanup(u->multi);
 		upstream_socks_fini(&u->socks);
 		deadline_fini(&u->timer);
-		wipe_head(u->head);
+		providerhead_free(u->head);
 		for (unsigned api = 0; api < API_COUNT; api++)
 			curl_url_cleanup(u->urls[api]);
 	}
