@@ -330,8 +330,8 @@ validation_begin(struct master *m, uint64_t generation, const struct config *c, 
 		v->master = m;
 		v->generation = generation;
 		v->config = c;
-		v->models = calloc(c->n_models, sizeof(*v->models));
-		v->next_us = calloc(c->n_providers, sizeof(*v->next_us));
+		v->models = calloc(c->n_models + 1, sizeof(*v->models));
+		v->next_us = calloc(c->n_providers + 1, sizeof(*v->next_us));
 	}
 	if (v == NULL || v->models == NULL || v->next_us == NULL) {
 		validation_free(v);
