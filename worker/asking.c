@@ -35,8 +35,6 @@ prepare_head(struct asking *a)
 	const char *lines[PROVIDER_LINES_MAX];
 	unsigned n;
 
-	if (ops == NULL)
-		return 0;
 	if (providerhead_make(&a->head, ops, a->provider) != 0)
 		return -1;
 	n = ops->lines != NULL ? ops->lines(&nobody, lines) : 0;
