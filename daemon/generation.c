@@ -159,6 +159,20 @@ begin(struct master *m, struct generation *g, struct err *e)
 	return CTL_OK;
 }
 
+static int
+refuse_busy(const struct master *m, struct err *e)
+{
+	if (m->stopping)
+		return err_set(e, "grayd is stopping");
+	if (m->reload != NULL)
+		return err_set(e, "a reload is under way: try again when it is over");
+	if (m->upgrade != NULL || !predecessor_is_settled(m))
+		return err_set(e, "an upgrade is under way: try again when it is over");
+	if (!m->announced)
+		return err_set(e, "grayd has not begun to serve yet: try again when it does");
+	return 0;
+}
+
 enum ctl_code
 generation_reload(
     struct master *m, const struct actor *actor, generation_done_fn *done, void *arg, struct err *e)
@@ -166,13 +180,8 @@ generation_reload(
 	struct generation *g;
 	enum ctl_code code;
 
-	if (m->stopping || m->reload != NULL || m->upgrade != NULL || !predecessor_is_settled(m)) {
-		err_set(e, m->stopping ? "grayd is stopping"
-			   : m->reload != NULL
-			       ? "a reload is under way: try again when it is over"
-			       : "an upgrade is under way: try again when it is over");
+	if (refuse_busy(m, e) != 0)
 		return CTL_BUSY;
-	}
 	g = calloc(1, sizeof(*g));
 	if (g == NULL) {
 		err_set(e, "out of memory: nothing was changed");
@@ -197,7 +206,7 @@ generation_reload_by_signal(struct master *m)
 	const struct actor actor = { .uid = (uint32_t)getuid(), .name = "a signal" };
 	struct err e;
 
-	if (m->reload != NULL)
+	if (m->reload != NULL || (!m->announced && !m->stopping))
 		m->reload_again = true;
 	else
 		(void)!generation_reload(m, &actor, NULL, NULL, &e);
@@ -226,6 +235,16 @@ announce(struct master *m)
 	    (unsigned long long)m->generation, m->config->path);
 }
 
+/* A signal came while nothing could be reloaded. */
+static void
+reload_again(struct master *m)
+{
+	if (!m->reload_again || m->stopping)
+		return;
+	m->reload_again = false;
+	generation_reload_by_signal(m);
+}
+
 static void
 finish(struct master *m, struct generation *g, const struct err *failure)
 {
@@ -235,10 +254,7 @@ finish(struct master *m, struct generation *g, const struct err *failure)
 	if (g->done != NULL)
 		g->done(failure, g->arg);
 	generation_free(g);
-	if (m->reload_again && !m->stopping) {
-		m->reload_again = false;
-		generation_reload_by_signal(m);
-	}
+	reload_again(m);
 }
 
 static void
@@ -318,6 +334,7 @@ check_first(struct master *m)
 		supervisor_serve(m, m->generation);
 		supervisor_start_lasting(m);
 		announce(m);
+		reload_again(m);
 	} else if (p.ready == p.children) {
 		predecessor_ready(m);
 	}

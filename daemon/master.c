@@ -208,6 +208,7 @@ start(struct master *m, struct err *e)
 		return -1;
 	if (validation_begin(m, m->generation, c, e) != 0)
 		return -1;
+	notify_send("STATUS=Asking the providers for their models");
 	title_set("grayd: master %s", c->path);
 	log_start(m);
 	return supervisor_start(m, m->predecessor != NULL, e);

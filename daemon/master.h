@@ -57,7 +57,7 @@ struct master {
 	struct validation *validation, *next_validation;
 	struct preflight *preflights;	 /* preflight.c: what waits for a provider's word */
 	uint64_t preflight_us;		 /* preflight.c: when to ask for unknown candidates again */
-	bool reload_again;		 /* generation.c: SIGHUP came meanwhile */
+	bool reload_again;		 /* generation.c: SIGHUP came meanwhile, or too early */
 	char *program;			 /* the path of the binary, for an upgrade */
 	struct upgrade *upgrade;	 /* upgrade.c: to a new master; NULL: none */
 	struct predecessor *predecessor; /* predecessor.c: the old master; NULL: none, or gone */

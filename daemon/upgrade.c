@@ -335,6 +335,8 @@ refuse_busy(const struct master *m, struct err *e)
 	if (m->stopping)
 		err_set(
 		    e, m->upgrade != NULL ? "another grayd has taken over" : "grayd is stopping");
+	else if (!m->announced)
+		err_set(e, "grayd has not begun to serve yet: try again when it does");
 	else if (generation_under_way(m))
 		err_set(e, "a reload is under way: try again when it is over");
 	else
@@ -348,7 +350,7 @@ upgrade_begin(
 {
 	struct upgrade *u;
 
-	if (m->stopping || m->upgrade != NULL || generation_under_way(m) ||
+	if (m->stopping || m->upgrade != NULL || !m->announced || generation_under_way(m) ||
 	    !predecessor_is_settled(m))
 		return refuse_busy(m, e);
 	u = calloc(1, sizeof(*u));

@@ -322,6 +322,14 @@ test("a silent provider holds the start up for ten seconds, and no longer", asyn
 	assert.equal(json.grayd.healthy, false);
 	assert.equal(await get("/healthz"), 200);
 	assert.equal(await get("/readyz"), 503);
+	// What would change the config or the binary has to wait; a signal is obeyed when it can be.
+	for (const verb of ["reload", "upgrade"]) {
+		const { code, stderr } = await grayd.ctl([verb]);
+		assert.equal(code, 1);
+		assert.match(stderr, /has not begun to serve yet/);
+	}
+	await sim.setScript(BOTH);
+	process.kill(grayd.pid, "SIGHUP");
 	// A request waits with it, and is answered.
 	const waiting = post(`http://${json.grayd.listen[0]}`, message("chat"));
 	assert.equal((await grayd.ctl(["status", "--wait", "healthy", "--timeout", 20])).code, 0);
@@ -329,10 +337,10 @@ test("a silent provider holds the start up for ten seconds, and no longer", asyn
 	assert.ok(took > 9000 && took < 12000 * patience, `${took} ms`);
 	assert.equal(await get("/readyz"), 200);
 	assert.equal((await waiting).status, 200);
-	assert.match((await chat(grayd)).arms.stable.standing_text, /did not answer in time/);
-	// A config that brings no new model waits for nobody, but for one that never was verified.
-	await sim.setScript(BOTH);
-	await mustReload(grayd, {});
+	assert.match(events(grayd, "model_unreachable")[0].message, /did not answer in time/);
+	await until("the reload by signal", async () => (await grayd.status()).grayd.generation === 2);
+	assert.equal((await chat(grayd)).arms.stable.standing, "verified");
+	// A config that brings no new model waits for nobody.
 	await sim.setScript(STALLING);
 	const reloaded = performance.now();
 	await mustReload(grayd, {});
