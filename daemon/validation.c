@@ -1,28 +1,23 @@
 // SPDX-License-Identifier: MIT
 /*
- * Rounds of questions, see validation.h. Master process. A round outlives the prober: its successor
- * is asked the same again. Whatever happens to it, a round ends at its deadline.
+ * The validations of a master, from their begin to their end, see validation.h. Master process.
+ * Their questions: validation_round.c; what answers mean: validation_judge.c.
  */
 #include "daemon/validation.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "common/clock.h"
-#include "common/log.h"
 #include "daemon/generation.h"
 #include "daemon/master.h"
 #include "daemon/validation_state.h"
 
-/* The prober keeps PROBE_MS itself; this is for one that hangs, or cannot be started. */
-#define ROUND_US ((PROBE_MS + 2000) * (uint64_t)US_PER_MS)
-
 /* ---- the validations of a master --------------------------------------------------------------
  */
 
-static struct validation *
-find_generation(const struct master *m, uint64_t generation)
+struct validation *
+validation_of(const struct master *m, uint64_t generation)
 {
 	if (m->validation != NULL && m->validation->generation == generation)
 		return m->validation;
@@ -45,181 +40,6 @@ validation_free(struct validation *v)
 	free(v->models);
 	free(v->next_us);
 	free(v);
-}
-
-/* ---- rounds ------------------------------------------------------------------------------------
- */
-
-static void
-send_order(const struct validation *v, struct round *r)
-{
-	struct probe_order order;
-
-	if (r->sent || v->prober == NULL || v->prober->fd < 0)
-		return;
-	memset(&order, 0, sizeof(order));
-	order.kind = PROBE_ORDER;
-	order.round = r->number;
-	order.n = r->n;
-	memcpy(order.models, r->models, sizeof(order.models));
-	/* A full queue is tried again at the next tick. */
-	r->sent = send(v->prober->fd, &order, sizeof(order), MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
-}
-
-/* Takes a round off the list and tells who waits for it. */
-static void
-end_round(struct validation *v, struct round *r)
-{
-	struct round **at = &v->rounds;
-	validation_done_fn *done = r->done;
-	void *arg = r->arg;
-
-	while (*at != r)
-		at = &(*at)->next;
-	*at = r->next;
-	free(r);
-	if (done != NULL)
-		done(arg);
-}
-
-/* Puts a model into a round that is being made. */
-static void
-add_model(const struct validation *v, struct round *r, unsigned number)
-{
-	if (!v->models[number].used || !v->models[number].asked)
-		return;
-	for (unsigned i = 0; i < r->n; i++) {
-		if (r->models[i] == number)
-			return;
-	}
-	r->models[r->n++] = (uint16_t)number;
-}
-
-static struct round *
-round_new(validation_done_fn *done, void *arg, struct err *e)
-{
-	struct round *r = calloc(1, sizeof(*r));
-
-	if (r == NULL) {
-		err_set(e, "out of memory");
-		return NULL;
-	}
-	r->done = done;
-	r->arg = arg;
-	return r;
-}
-
-static void
-begin_round(struct validation *v, struct round *r)
-{
-	r->next = v->rounds;
-	v->rounds = r;
-	if (r->n == 0) {
-		end_round(v, r);
-		return;
-	}
-	r->number = ++v->last_round;
-	r->missing = r->n;
-	r->deadline_us = clock_mono_us() + ROUND_US;
-	send_order(v, r);
-}
-
-/* ---- findings ----------------------------------------------------------------------------------
- */
-
-static void
-take_finding(struct validation *v, unsigned model, const struct finding *f)
-{
-	struct known *known = &v->models[model];
-	struct finding before = known->finding;
-
-	known->finding = *f;
-	known->wall_us = clock_wall_us();
-	if (v->serves) {
-		validation_changed(v, model, &before);
-		validation_publish(v);
-	}
-}
-
-static bool
-take_answer(struct validation *v, struct round *r, unsigned place, const struct finding *f)
-{
-	if (r->answered[place])
-		return false;
-	r->answered[place] = true;
-	r->missing--;
-	take_finding(v, r->models[place], f);
-	return true;
-}
-
-static struct round *
-find_round(const struct validation *v, uint32_t number)
-{
-	struct round *r = v->rounds;
-
-	while (r != NULL && r->number != number)
-		r = r->next;
-	return r;
-}
-
-void
-validation_heard(struct child *prober, const void *packet, size_t n)
-{
-	struct validation *v = find_generation(prober->master, prober->generation);
-	struct probe_report report;
-	struct round *r;
-
-	if (v == NULL || v->prober != prober)
-		return;
-	if (!probe_report_read(&report, packet, n, v->config->n_models)) {
-		log_event(
-		    LOG_ERROR, "bad_report", "the prober sent %zu bytes that are no report", n);
-		return;
-	}
-	r = find_round(v, report.round);
-	for (unsigned i = 0; r != NULL && i < r->n; i++) {
-		if (r->models[i] == report.model && take_answer(v, r, i, &report.finding))
-			break;
-	}
-	if (r != NULL && r->missing == 0)
-		end_round(v, r);
-}
-
-static void
-give_up_round(struct validation *v, struct round *r)
-{
-	static const struct finding silence = { .standing = STANDING_UNREACHABLE,
-		.why = "grayd's own prober did not answer; the log tells why" };
-
-	for (unsigned i = 0; i < r->n; i++)
-		take_answer(v, r, i, &silence);
-	end_round(v, r);
-}
-
-/* ---- the prober --------------------------------------------------------------------------------
- */
-
-void
-validation_started(struct child *prober)
-{
-	struct validation *v = find_generation(prober->master, prober->generation);
-
-	if (v == NULL)
-		return;
-	v->prober = prober;
-	for (struct round *r = v->rounds; r != NULL; r = r->next) {
-		r->sent = false;
-		send_order(v, r);
-	}
-}
-
-void
-validation_ended(struct child *prober)
-{
-	struct validation *v = find_generation(prober->master, prober->generation);
-
-	if (v != NULL && v->prober == prober)
-		v->prober = NULL;
 }
 
 bool
@@ -304,13 +124,13 @@ begin_first_round(struct validation *v, struct err *e)
 	for (unsigned i = 0; i < v->config->n_models; i++) {
 		if (v->models[i].used && v->models[i].asked &&
 		    !carry_model(v, i, v->master->validation))
-			add_model(v, r, i);
+			round_add(v, r, i);
 	}
 	v->settled = r->n == 0;
 	if (v->settled)
 		free(r);
 	else
-		begin_round(v, r);
+		round_begin(v, r);
 	return 0;
 }
 
@@ -378,7 +198,7 @@ validation_serve(struct master *m, uint64_t generation)
 	validation_publish(m->validation);
 	/* Who still waits for the old one looks at what is known now. */
 	while (old != NULL && old->rounds != NULL)
-		end_round(old, old->rounds);
+		round_end(old, old->rounds);
 	validation_free(old);
 }
 
@@ -393,7 +213,7 @@ validation_end(struct master *m)
 bool
 validation_is_settled(const struct master *m, uint64_t generation)
 {
-	const struct validation *v = find_generation(m, generation);
+	const struct validation *v = validation_of(m, generation);
 
 	return v == NULL || v->settled;
 }
@@ -417,10 +237,10 @@ validation_ask(
 			continue;
 		for (unsigned arm = 0; arm < ARM_COUNT; arm++) {
 			if (each->arms[arm] != NULL)
-				add_model(v, r, model_number(v->config, each->arms[arm]));
+				round_add(v, r, model_number(v->config, each->arms[arm]));
 		}
 	}
-	begin_round(v, r);
+	round_begin(v, r);
 	return 0;
 }
 
@@ -451,7 +271,7 @@ ask_again(struct validation *v)
 			continue;
 		if (r == NULL && (r = round_new(NULL, NULL, &e)) == NULL)
 			return;
-		add_model(v, r, i);
+		round_add(v, r, i);
 	}
 	if (r == NULL)
 		return;
@@ -459,7 +279,7 @@ ask_again(struct validation *v)
 		if (now_us >= v->next_us[i])
 			ask_later(v, &c->providers[i]);
 	}
-	begin_round(v, r);
+	round_begin(v, r);
 }
 
 static void
@@ -471,10 +291,10 @@ tick(struct validation *v)
 	for (; r != NULL; r = next) {
 		next = r->next;
 		if (now_us >= r->deadline_us) {
-			give_up_round(v, r);
+			round_give_up(v, r);
 			return; /* what it called may have changed everything */
 		}
-		send_order(v, r);
+		round_send(v, r);
 	}
 	if (v->serves)
 		ask_again(v);

@@ -43,6 +43,28 @@ model_number(const struct config *c, const struct config_model *model)
 	return (unsigned)(model - c->models);
 }
 
+/* NULL: the generation has none, or no more. */
+struct validation *validation_of(const struct master *m, uint64_t generation);
+
+/* ---- validation_round.c ------------------------------------------------------------------------
+ */
+
+/* A round that has not begun. NULL: out of memory. */
+struct round *round_new(validation_done_fn *done, void *arg, struct err *e) MUST_CHECK;
+/* Puts a model into it that is in use and may be asked for; once. */
+void round_add(const struct validation *v, struct round *r, unsigned model);
+/* Begins it; one without models ends at once. */
+void round_begin(struct validation *v, struct round *r);
+/* Sends its order, if it is not sent and can be. */
+void round_send(const struct validation *v, struct round *r);
+/* Takes it off the list and tells who waits for it, which may change everything. */
+void round_end(struct validation *v, struct round *r);
+/* The same at its deadline: who has not been told of could not be asked. */
+void round_give_up(struct validation *v, struct round *r);
+
+/* ---- validation_judge.c ------------------------------------------------------------------------
+ */
+
 /* A finding has come that is not the one before: says so, if the generation serves. */
 void validation_changed(const struct validation *v, unsigned model, const struct finding *before);
 /* Says what is amiss with the models of a generation that begins to serve. */
