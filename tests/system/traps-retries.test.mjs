@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 // What users of other gateways complain about, in retries and in clients that leave: a test for
-// each, with its name.
+// each, with its name, for both APIs that applications speak and every kind of provider behind them.
 
 import assert from "node:assert/strict";
 import http from "node:http";
 import { after, before, describe, test } from "node:test";
 import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
-import { APIS, ask, words } from "./lib/apis.mjs";
+import { ask, WAYS } from "./lib/apis.mjs";
 import { attemptsOf, NOBODY_LISTENS, patient, quiet, startPair, stats } from "./lib/expect.mjs";
 import { until } from "./lib/grayd.mjs";
 
@@ -26,8 +26,8 @@ const clients = {
 	},
 };
 
-for (const api of APIS) {
-	describe(`retries, ${api.name}`, { concurrency: 8 }, () => {
+for (const { api, kind, name: way } of WAYS) {
+	describe(`retries, ${way}`, { concurrency: 8 }, () => {
 		const WAIT_MS = patient(250);
 		// Forms of "come back later", with the least wait that they mean.
 		const forms = {
@@ -57,8 +57,8 @@ for (const api of APIS) {
 		before(async () => {
 			for (const release of Object.values(releases)) release.backoff_ms ??= 1;
 			const all = Object.fromEntries(Object.keys(models).map((name) => [name, { provider: "sim" }]));
-			pair = await startPair({ script: { models }, provider: { kind: api.kind }, config: { releases,
-				providers: { nobody: { kind: api.kind, base_url: NOBODY_LISTENS, api_key: { env: "KEY_OF_SIM" } } },
+			pair = await startPair({ script: { models }, provider: { kind }, config: { releases,
+				providers: { nobody: { kind, base_url: NOBODY_LISTENS, api_key: { env: "KEY_OF_SIM" } } },
 				models: { ...all, nowhere: { provider: "nobody" } } } });
 		});
 		after(() => pair?.stop());
@@ -91,8 +91,8 @@ for (const api of APIS) {
 		test("retries end when the client leaves", async () => {
 			const leaving = new AbortController();
 			const request = fetch(pair.grayd.url + api.path, { method: "POST", signal: leaving.signal,
-				headers: { "x-request-id": `leaver-${api.kind}` }, body: JSON.stringify(api.body("leaver")) });
-			await until("the first attempts", async () => (await attemptsOf(pair.sim, `leaver-${api.kind}`)).length >= 2);
+				headers: { "x-request-id": `leaver-${api.kind}-${kind}` }, body: JSON.stringify(api.body("leaver")) });
+			await until("the first attempts", async () => (await attemptsOf(pair.sim, `leaver-${api.kind}-${kind}`)).length >= 2);
 			leaving.abort();
 			await assert.rejects(request);
 			const { stable } = await until("the end of the request", async () => {
@@ -100,7 +100,7 @@ for (const api of APIS) {
 				return arms.stable.in_flight === 0 && arms;
 			});
 			assert.deepEqual(stable.outcomes, { cancelled: 1 });
-			assert.equal((await attemptsOf(pair.sim, `leaver-${api.kind}`)).length, stable.attempts);
+			assert.equal((await attemptsOf(pair.sim, `leaver-${api.kind}-${kind}`)).length, stable.attempts);
 			assert.ok(stable.attempts < 5);
 		});
 
@@ -126,13 +126,13 @@ for (const api of APIS) {
 		});
 	});
 
-	describe(`clients that leave, ${api.name}`, () => {
+	describe(`clients that leave, ${way}`, () => {
 		const models = { "before-the-head": { latency_ms: 3600000 }, "before-the-first-token": { first_token_ms: 3600000 },
 			"in-the-body": { body_ms: 3600000 }, "in-the-stream": { tokens: 1000000, chunk_ms: 4 } };
 		let pair;
 		before(async () => {
 			const timeouts = { first_token_ms: [3600000], answer_ms: [3600000], idle_ms: 3600000 };
-			pair = await startPair({ script: { models }, provider: { kind: api.kind }, config: {
+			pair = await startPair({ script: { models }, provider: { kind }, config: {
 				models: Object.fromEntries(Object.keys(models).map((name) => [name, { provider: "sim" }])),
 				releases: Object.fromEntries(Object.keys(models).map((name) => [name, { stable: name, timeouts,
 					deadline_ms: 3600000 }])) } });
@@ -142,7 +142,7 @@ for (const api of APIS) {
 		// Asks, waits until the provider is at work (and `seen` holds for what has come), and leaves
 		// by a reset. The provider must see it at once, and grayd must ask nobody else.
 		async function leave(model, stream, seen = () => true) {
-			const id = `${api.kind}-${model}-${stream}`;
+			const id = `${model}-${stream}`;
 			const request = http.request(pair.grayd.url + api.path, { method: "POST", agent: false,
 				headers: { "x-request-id": id } });
 			let text = "";

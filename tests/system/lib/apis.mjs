@@ -68,6 +68,11 @@ const messages = {
 
 export const APIS = [chat, messages];
 
+// Each API with each kind of provider behind it: { api, kind, name, native }; native: nothing needs to
+// be translated.
+export const WAYS = APIS.flatMap((api) => ["openai", "anthropic", "gemini"].map((kind) =>
+	({ api, kind, name: `${api.name} from ${kind}`, native: api.kind === kind })));
+
 // Asks as a client of that API does; the answer as post() gives it, with what was read in it.
 export async function ask(grayd, api, model, { headers = {}, ...more } = {}) {
 	const answer = await post(grayd.url, api.body(model, more), { path: api.path, headers });
