@@ -14,6 +14,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "daemon/master.h"
+#include "daemon/validation.h"
 
 #define TICK_US	 (100 * US_PER_MS)
 #define RETRY_US (1 * (uint64_t)US_PER_S) /* after a refusal */
@@ -87,6 +88,25 @@ on_receipt(const struct receipt *r, void *arg)
 		p->refusal.msg[0] = '\0';
 }
 
+/* Nothing advances by itself to a model that its provider does not know (any more). */
+static bool
+is_unknown(
+    const struct master *m, const struct planned *p, const struct plan_order *order, struct err *e)
+{
+	const struct config_release *c = config_find_release(m->config, p->name, strlen(p->name));
+	const struct config_model *candidate = c != NULL ? c->arms[ARM_CANDIDATE] : NULL;
+	const struct finding *f;
+
+	if ((order->command != COMMAND_PROMOTE && order->command != COMMAND_FULL) ||
+	    candidate == NULL)
+		return false;
+	f = validation_find(m, candidate, NULL);
+	if (f->standing != STANDING_UNKNOWN)
+		return false;
+	validation_describe(candidate, f, e);
+	return true;
+}
+
 static void
 carry_out(struct master *m, struct planned *p, const struct policy_release *now,
     const struct plan_order *order)
@@ -102,6 +122,10 @@ carry_out(struct master *m, struct planned *p, const struct policy_release *now,
 	};
 	struct err e = { "" };
 
+	if (is_unknown(m, p, order, &e)) {
+		refused(p, e.msg);
+		return;
+	}
 	p->waiting = true; /* the receipt may come before this returns */
 	if (transition_apply(m, &change, on_receipt, p, &e) == CTL_OK)
 		return;

@@ -136,7 +136,8 @@ test("an unknown candidate keeps all traffic on stable, with a warning", async (
 		assert.equal(code, 1);
 		assert.match(stderr, /stays on stable.*has no model "new".*did you mean "new-2"\?/);
 	}
-	assert.deepEqual({ ...(await chat(grayd)), arms: null }, { ...before, arms: null });
+	const after = await chat(grayd);
+	assert.deepEqual([after.state, after.set_percent, after.revision], ["idle", 0, before.revision]);
 	const json = await check(grayd, 1);
 	assert.deepEqual(standingsOf(json), { old: "verified", new: "unknown" });
 	assert.deepEqual(json.models[1].alike, ["new-2"]);
@@ -420,6 +421,35 @@ test("models that vanish are a warning, seen in status and metrics, and end no r
 	assert.equal(events(grayd, "model_unknown").length, 2);
 });
 
+test("a timed plan does not advance to a model that has vanished, and goes on when it is back", async (t) => {
+	const plan = { mode: "timed", settle_ms: 0, dwell_ms: 2000 * patience, no_data_ms: 600000 };
+	const { sim, grayd } = await startBoth(t, BOTH, { provider: { validate_ms: 1000 }, release: { plan, stages: [10, 100] } });
+	let stop = false;
+	const asking = (async () => {
+		while (!stop) await post(grayd.url, message("chat"));
+	})();
+
+	try {
+		await sim.setScript(OLD_ONLY);
+		assert.equal((await check(grayd, 1)).unknown, 1);
+		await sim.setScript(BOTH);
+		assert.equal((await grayd.ctl(["start", "chat"])).code, 0);
+		await sim.setScript(OLD_ONLY);
+		assert.equal((await check(grayd, 1)).unknown, 1);
+		const [refused] = await until("the plan to be refused", () => {
+			const found = events(grayd, "plan_refused");
+			return found.length > 0 && found;
+		}, 20);
+		assert.match(refused.message, /chat: its plan cannot go on: models\.new: provider "sim" has no model "new"/);
+		assert.equal((await chat(grayd)).stage, 10);
+		await sim.setScript(BOTH);
+		assert.equal((await grayd.ctl(["status", "chat", "--wait", "stage=100", "--timeout", 20])).code, 0);
+	} finally {
+		stop = true;
+		await asking;
+	}
+});
+
 test("start --when-known waits for the model, through a restart, and begins by itself", async (t) => {
 	const sim = await startSim(t, OLD_ONLY);
 	const dir = keptFolder(t), config = chatConfig(sim, { provider: { validate_ms: 1000 } });
@@ -462,11 +492,15 @@ test("a reload with an unknown stable model is refused, one with an unknown cand
 	const models = { ...grayd.config.models, odd: { provider: "sim", name: "odl" } };
 
 	assert.equal((await grayd.ctl(["stage", "chat", 50])).code, 0);
-	const before = await chat(grayd);
+	const lasting = async () => {
+		const { state, set_percent, revision, arms } = await chat(grayd);
+		return { state, set_percent, revision, arms };
+	};
+	const before = await lasting();
 	const { code, json } = await reload(grayd, { models, releases: { chat: { stable: "odd", candidate: "new" } } });
 	assert.equal(code, 1);
 	assert.match(json.error, /releases\.chat\.stable: models\.odd: provider "sim" has no model "odl".*did you mean "old"\?/);
-	assert.deepEqual(await chat(grayd), before);
+	assert.deepEqual(await lasting(), before);
 	assert.equal((await grayd.status()).grayd.generation, 1);
 	assert.equal((await post(grayd.url, message("chat"))).status, 200);
 	await mustReload(grayd, { models, releases: { chat: { stable: "old", candidate: "odd" } } });
