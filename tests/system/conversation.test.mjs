@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
-import { stopClean } from "./lib/expect.mjs";
+import { setShare, stopClean } from "./lib/expect.mjs";
 import { startGrayd } from "./lib/grayd.mjs";
 import { assertRequest, bodyOf } from "./lib/strict.mjs";
 import { modelOf, NAMES, startSystems, SYSTEMS } from "./lib/systems.mjs";
@@ -161,3 +161,45 @@ for (const driver of [openai, anthropic])
 					assertMeaning(kind, bodies[2], calls);
 				});
 	});
+
+// What stable's API cannot say is refused before any provider is asked; what the candidate's cannot,
+// is answered by stable, for both sides of the split.
+describe("what cannot be translated", { concurrency: 4 }, () => {
+	const wishes = { n: 2, logprobs: true, audio: { voice: "alloy", format: "wav" }, nonesuch: 1,
+		messages: [{ role: "user", content: [{ type: "input_audio", input_audio: { data: "AAAA", format: "wav" } }] }] };
+	const refusing = { claude: { stable: "claude" }, gemini: { stable: "gemini" }, "claude-first": { stable: "claude", candidate: "openai" } };
+	let systems, grayd, client;
+	before(async () => {
+		systems = await startSystems(["openai", "claude", "gemini"]);
+		grayd = await startGrayd({ env: systems.env, config: { providers: systems.providers, models: systems.models,
+			releases: { ...refusing, "claude-next": { stable: "openai", candidate: "claude" } } } });
+		for (const release of ["claude-first", "claude-next"]) await setShare(grayd, release, 100);
+		client = openai.client(grayd.url);
+	});
+	after(async () => {
+		if (grayd) await stopClean(grayd);
+		await systems?.stop();
+	});
+	const ask = (model, member) => client.chat.completions.create(
+		{ model, messages: [{ role: "user", content: "hello" }], [member]: wishes[member] }).withResponse();
+
+	test("is a 400 that names the member, and no provider has been asked", async () => {
+		for (const release of Object.keys(refusing))
+			for (const member of Object.keys(wishes))
+				await assert.rejects(ask(release, member), (error) => {
+					assert.ok(error instanceof OpenAI.BadRequestError, `${error.status}: ${error.message}`);
+					assert.ok(error.param.startsWith(member), error.param);
+					assert.ok(error.message.includes(member), error.message);
+					return true;
+				});
+		for (const name of ["claude", "gemini"]) assert.equal((await systems.sims[name].summary()).last, 0);
+	});
+
+	test("for the candidate is stable's to answer", async () => {
+		for (const member of Object.keys(wishes)) {
+			const { response } = await ask("claude-next", member);
+			assert.deepEqual(["arm", "fallback"].map((name) => response.headers.get(`x-gray-${name}`)), ["stable", "0"]);
+		}
+		assert.equal((await systems.sims.claude.summary()).last, 0);
+	});
+});
