@@ -135,11 +135,12 @@ test_bad_key(void)
 	static const char text[] =
 	    "{\"error\":{\"code\":400,\"message\":\"API key not valid.\",\"status\":"
 	    "\"INVALID_ARGUMENT\",\"details\":[{\"reason\":\"API_KEY_INVALID\"}]}}";
+	static const char other[] = "{\"error\":{\"details\":[{\"reason\":\"X\"}]}}";
 	struct facts f;
 
 	read_copy(text, strlen(text), &f);
 	CU_ASSERT_TRUE(f.bad_key);
-	read_copy("{\"error\":{\"details\":[{\"reason\":\"X\"}]}}", 40, &f);
+	read_copy(other, strlen(other), &f);
 	CU_ASSERT_FALSE(f.bad_key);
 }
 
