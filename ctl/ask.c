@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/printable.h"
 #include "ctl/client.h"
 #include "ctl/wait.h"
 
@@ -128,28 +129,46 @@ struct waiting {
 
 static const struct {
 	enum exits exits;
-	const char *word, *text;
+	const char *word, *text, *fate; /* fate: of the release that ended it */
 } endings[] = {
-	[WAIT_NOT_YET] = { EXITS_TIMED_OUT, "timed_out", "has not come in time" },
-	[WAIT_MET] = { EXITS_DONE, "met", NULL },
-	[WAIT_ROLLED_BACK] = { EXITS_ROLLED_BACK, "rolled_back",
-	    "cannot come: it was rolled back" },
-	[WAIT_ON_HOLD] = { EXITS_ON_HOLD, "on_hold", "does not come: it is on hold" },
+	[WAIT_NOT_YET] = { EXITS_TIMED_OUT, "timed_out", "has not come in time", NULL },
+	[WAIT_MET] = { EXITS_DONE, "met", NULL, NULL },
+	[WAIT_ROLLED_BACK] = { EXITS_ROLLED_BACK, "rolled_back", "cannot come", "was rolled back" },
+	[WAIT_ON_HOLD] = { EXITS_ON_HOLD, "on_hold", "does not come", "is on hold" },
 };
+
+static void
+tell_ending(const struct waiting *w, enum wait_verdict verdict, const char *release)
+{
+	const char *condition = w->args->values[PARAM_WAIT].text;
+	struct err name;
+
+	if (endings[verdict].text == NULL)
+		return;
+	fprintf(w->screen->err, "grayctl: %s %s", condition, endings[verdict].text);
+	if (release != NULL) {
+		err_set(&name, "%s", release);
+		printable_clean(name.msg);
+		fprintf(w->screen->err, ": %s %s", name.msg, endings[verdict].fate);
+	}
+	fputc('\n', w->screen->err);
+}
 
 static enum exits
 end_wait(const struct waiting *w, enum wait_verdict verdict, cJSON *answer)
 {
 	const char *condition = w->args->values[PARAM_WAIT].text;
+	const char *release = wait_culprit(verdict, answer);
 	cJSON *wait = cJSON_AddObjectToObject(answer, "wait");
 
 	cJSON_AddStringToObject(wait, "condition", condition);
 	cJSON_AddStringToObject(wait, "result", endings[verdict].word);
+	if (release != NULL)
+		cJSON_AddStringToObject(wait, "release", release);
 	if (w->first != NULL)
 		cJSON_AddItemReferenceToObject(answer, "change", (cJSON *)(uintptr_t)w->first);
 	w->output->show[w->args->verb](w->screen, w->args, answer);
-	if (endings[verdict].text != NULL)
-		fprintf(w->screen->err, "grayctl: %s %s\n", condition, endings[verdict].text);
+	tell_ending(w, verdict, release);
 	return endings[verdict].exits;
 }
 

@@ -29,10 +29,16 @@ show_version(const struct screen *screen, const struct args *args, const cJSON *
 static void
 show_done(const struct screen *screen, const struct args *args, const cJSON *answer)
 {
-	const char *note = answer_text(answer, "note");
+	const char *name = verb_info(args->verb)->name, *note = answer_text(answer, "note");
+	double pid = answer_number(answer, "pid"), generation = answer_number(answer, "generation");
 
-	fprintf(screen->out, "%s: %s\n", verb_info(args->verb)->name,
-	    note != NULL && note[0] != '\0' ? note : "done");
+	if (pid > 0)
+		fprintf(screen->out, "%s: the new grayd serves, pid %.0f\n", name, pid);
+	else if (generation > 0)
+		fprintf(screen->out, "%s: generation %.0f of the workers serves under %s\n", name,
+		    generation, answer_text(answer, "config"));
+	else
+		fprintf(screen->out, "%s: %s\n", name, note[0] != '\0' ? note : "done");
 }
 
 static void
@@ -45,7 +51,6 @@ show_completion(const struct screen *screen, const struct args *args, const cJSO
 static void
 show_failure(const struct screen *screen, const struct args *args, const cJSON *answer)
 {
-	char usage[USAGE_LINE_BYTES];
 	struct err e;
 
 	err_set(&e, "%s", answer_text(answer, "error"));
@@ -54,8 +59,7 @@ show_failure(const struct screen *screen, const struct args *args, const cJSON *
 	if (strcmp(answer_text(answer, "code"), ctl_code_name(CTL_USAGE)) != 0)
 		return;
 	if (args->verb < VERB_COUNT) {
-		usage_line(args->verb, usage);
-		fprintf(screen->err, "usage: %s\n", usage);
+		usage_print(screen->err, args->verb);
 	} else {
 		fputs("usage: grayctl [-j] [-s SOCKET] VERB ...; `grayctl help` lists the verbs\n",
 		    screen->err);

@@ -290,8 +290,12 @@ cmd_stop(struct cmd *cmd)
 	cJSON *answer = cmd_begin(cmd);
 
 	snprintf(who, sizeof(who), "%s", cmd->actor.name);
-	snprintf(note, sizeof(note), "grayd finishes what runs, for at most %u s, and then ends",
-	    m->config->limits.drain_ms / 1000);
+	if (m->stopping)
+		snprintf(note, sizeof(note), "told so again: grayd ends at once");
+	else
+		snprintf(note, sizeof(note),
+		    "grayd finishes what runs, for at most %u s, and then ends; again: at once",
+		    m->config->limits.drain_ms / 1000);
 	cmd_put_text(cmd, answer, "note", note);
 	/* The answer first: stopping closes this socket. */
 	cmd_answer(cmd, answer);

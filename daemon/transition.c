@@ -122,9 +122,12 @@ plan_make(const struct master *m, struct plan *p, struct err *e)
 		err_set(e, "a share is 0 to 100 %%");
 		return CTL_USAGE;
 	}
-	if (change->release == NULL &&
-	    (!release_takes_all(change->command) || change->if_revision != 0)) {
+	if (change->release == NULL && !release_takes_all(change->command)) {
 		err_set(e, "name one release");
+		return CTL_USAGE;
+	}
+	if (change->release == NULL && change->if_revision != 0) {
+		err_set(e, "if_revision is the revision of one release: name it");
 		return CTL_USAGE;
 	}
 	if (change->release != NULL && policy_find(&m->policy, change->release) == NULL)

@@ -177,7 +177,7 @@ describe("verbs", () => {
 		for (const verb of Object.keys(json.verbs)) {
 			const help = await grayctl(["help", verb]);
 			assert.equal(help.code, 0);
-			assert.ok(help.stdout.startsWith(`usage: ${json.verbs[verb].usage}\n`));
+			assert.ok(help.stdout.replace(/\n +(?=\[)/g, " ").startsWith(`usage: ${json.verbs[verb].usage}\n`));
 			assert.equal((await grayctl([verb, "--help"])).stdout, help.stdout);
 		}
 		const screen = (await grayctl(["--help"])).stdout.split("\n");
