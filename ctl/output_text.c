@@ -27,6 +27,20 @@ show_version(const struct screen *screen, const struct args *args, const cJSON *
 }
 
 static void
+show_reloaded(const struct screen *screen, const cJSON *answer)
+{
+	const cJSON *ended;
+
+	fprintf(screen->out, "reload: generation %.0f of the workers serves under %s\n",
+	    answer_number(answer, "generation"), answer_text(answer, "config"));
+	cJSON_ArrayForEach (ended, answer_get(answer, "ended"))
+		fprintf(screen->out,
+		    "%s: its rollout is over, since the config has other models for it; everything "
+		    "goes to stable\n",
+		    answer_text(ended, "release"));
+}
+
+static void
 show_done(const struct screen *screen, const struct args *args, const cJSON *answer)
 {
 	const char *name = verb_info(args->verb)->name, *note = answer_text(answer, "note");
@@ -35,8 +49,7 @@ show_done(const struct screen *screen, const struct args *args, const cJSON *ans
 	if (pid > 0)
 		fprintf(screen->out, "%s: the new grayd serves, pid %.0f\n", name, pid);
 	else if (generation > 0)
-		fprintf(screen->out, "%s: generation %.0f of the workers serves under %s\n", name,
-		    generation, answer_text(answer, "config"));
+		show_reloaded(screen, answer);
 	else
 		fprintf(screen->out, "%s: %s\n", name, note[0] != '\0' ? note : "done");
 }
