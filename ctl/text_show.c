@@ -62,6 +62,10 @@ print_grayd(const struct screen *screen, const cJSON *grayd)
 	if (answer_number(workers, "restarts") > 0)
 		fprintf(screen->out, ", %.0f replaced", answer_number(workers, "restarts"));
 	fputs("\n", screen->out);
+	if (answer_number(grayd, "draining_pid") > 0)
+		fprintf(screen->out,
+		    "the grayd before the upgrade, pid %.0f, still finishes what it had\n",
+		    answer_number(grayd, "draining_pid"));
 }
 
 /* A share that is no stage of the plan has none. */

@@ -97,12 +97,15 @@ test("a stream that began under the old binary ends under it", async (t) => {
 	await grayd.mustUpgrade(0);
 	assert.equal(wire.answers.length, 0, "the stream was over too early for this test");
 	assert.ok(isRunning(grayd.pid));
+	assert.equal((await grayd.status()).grayd.draining_pid, grayd.pid);
+	assert.match((await grayd.ctl(["status"])).stdout, new RegExp(`\\nthe grayd before the upgrade, pid ${grayd.pid}, still `));
 	await wire.count(1);
 	assert.ok(wire.answers[0].body.toString().endsWith("data: [DONE]\n\n"));
 	wire.destroy();
 	await grayd.left;
 	const { grayd: sums } = await settledStats(grayd, until);
 	assert.deepEqual([sums.started, sums.finished, sums.lost], [1, 1, 0]);
+	assert.equal((await grayd.status()).grayd.draining_pid, undefined);
 });
 
 test("a rollback after the upgrade holds in the old workers, and its receipt counts them", async (t) => {
