@@ -172,6 +172,16 @@ end_wait(const struct waiting *w, enum wait_verdict verdict, cJSON *answer)
 	return endings[verdict].exits;
 }
 
+/* Refused for the moment only; grayd has closed the connection. */
+static bool
+is_busy(struct client *client, const cJSON *answer)
+{
+	if (answer_is_true(answer, "ok") || ctl_code_find(answer_text(answer, "code")) != CTL_BUSY)
+		return false;
+	client_close(client);
+	return true;
+}
+
 /* One question. True: the wait is over, and `exits` says how. */
 static bool
 wait_once(const struct waiting *w, struct client *client, enum exits *exits)
@@ -197,7 +207,9 @@ wait_once(const struct waiting *w, struct client *client, enum exits *exits)
 		return true;
 	}
 	verdict = wait_judge(&w->condition, answer);
-	if (!answer_is_true(answer, "ok"))
+	if (clock_mono_us() < w->deadline_us && is_busy(client, answer))
+		over = false;
+	else if (!answer_is_true(answer, "ok"))
 		*exits = show(w->args, w->output, w->screen, answer);
 	else if (verdict != WAIT_NOT_YET || clock_mono_us() >= w->deadline_us)
 		*exits = end_wait(w, verdict, answer);

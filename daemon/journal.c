@@ -250,7 +250,7 @@ write_current(struct master *m, const char *reason)
 	struct policy now = m->policy;
 	const struct journal_note n = { .uid = geteuid(),
 		.actor = "grayd",
-		.command = "resume",
+		.command = "continue",
 		.reason = reason,
 		.before = &m->policy,
 		.after = &now };
