@@ -110,7 +110,8 @@ plan_next_revision(const struct master *m)
 	return (journaled > m->policy.revision ? journaled : m->policy.revision) + 1;
 }
 
-enum ctl_code
+/* Judges a change by the policy of now. */
+static enum ctl_code
 plan_make(const struct master *m, struct plan *p, struct err *e)
 {
 	const struct change *change = p->change;
@@ -413,8 +414,7 @@ static bool
 is_same_command(const struct remembered_id *r, const struct change *c)
 {
 	return r->command == c->command && r->share_bp == c->share_bp && r->waive == c->waive &&
-	       r->cut == c->cut &&
-	       strcmp(r->release, c->release != NULL ? c->release : "") == 0;
+	       r->cut == c->cut && strcmp(r->release, c->release != NULL ? c->release : "") == 0;
 }
 
 static void
@@ -435,9 +435,19 @@ remember(struct master *m, const struct change *c, uint64_t revision)
 	snprintf(r->release, sizeof(r->release), "%s", c->release != NULL ? c->release : "");
 }
 
-static enum ctl_code
-id_reused(const struct change *c, struct err *e)
+enum ctl_code
+plan_command(const struct master *m, struct plan *p, struct err *e)
 {
+	const struct change *c = p->change;
+	const struct remembered_id *known = recall(m, c);
+
+	if (known != NULL && is_same_command(known, c)) {
+		p->revision = known->revision;
+		return CTL_OK;
+	}
+	/* Carelessness with ids must not stand in the way of a rollback. */
+	if (known == NULL || c->command == COMMAND_ROLLBACK)
+		return plan_make(m, p, e);
 	err_set(e, "the request id \"%s\" was used for another command", c->request_id);
 	return CTL_CONFLICT;
 }
@@ -525,27 +535,17 @@ enum ctl_code
 transition_apply(
     struct master *m, const struct change *c, transition_done_fn *done, void *arg, struct err *e)
 {
-	const struct remembered_id *known = recall(m, c);
 	struct pending_change *p;
 	struct plan plan = { .change = c };
 	enum ctl_code code;
 
-	if (upgrade_closes_door(m) &&
-	    (c->command != COMMAND_ROLLBACK || !upgrade_give_way(m))) {
+	if (upgrade_closes_door(m) && (c->command != COMMAND_ROLLBACK || !upgrade_give_way(m))) {
 		err_set(e, "grayd hands over to another binary: try again");
 		return CTL_BUSY;
 	}
-	if (known != NULL && !is_same_command(known, c)) {
-		known = NULL;
-		/* Carelessness with ids must not stand in the way of a rollback. */
-		if (c->command != COMMAND_ROLLBACK)
-			return id_reused(c, e);
-	}
-	code = known == NULL ? plan_make(m, &plan, e) : CTL_OK;
+	code = plan_command(m, &plan, e);
 	if (code != CTL_OK)
 		return code;
-	if (known != NULL)
-		plan.revision = known->revision;
 	p = calloc(1, sizeof(*p));
 	if (p != NULL) {
 		p->rollback = c->command == COMMAND_ROLLBACK;
@@ -556,7 +556,8 @@ transition_apply(
 		err_set(e, "out of memory: nothing was changed");
 		return CTL_INTERNAL;
 	}
-	if (p != NULL && m->journal != NULL && plan.changed && audit_raises(&m->policy, &plan.next)) {
+	if (p != NULL && m->journal != NULL && plan.changed &&
+	    audit_raises(&m->policy, &plan.next)) {
 		code = raise_begin(m, &plan, p, e);
 		if (code != CTL_OK)
 			free(p);
