@@ -269,8 +269,9 @@ set_mark(struct journal *j, const char *release, uint64_t revision)
 {
 	if (j->revision < revision)
 		j->revision = revision;
-	/* Without a state_dir there is no share that could come back. */
-	if (j->lock < 0)
+	/* Without a state_dir there is no share that could come back; and what failed long ago must
+	 * not hide a later lowering. */
+	if (j->lock < 0 || marks_get(&j->marks, release) >= revision)
 		return;
 	if (marks_set(&j->marks, release, revision, j->settled) != 0)
 		log_event(LOG_ERROR, "mark_failed",
@@ -304,6 +305,7 @@ static void
 on_hello(struct master *m, const struct report_head *h)
 {
 	struct journal *j = m->journal;
+	bool as_known = h->sequence == j->sequence && h->revision >= m->policy.revision;
 
 	j->hello = true;
 	journal_send_questions(j);
@@ -312,11 +314,13 @@ on_hello(struct master *m, const struct report_head *h)
 		return;
 	}
 	j->sequence = h->sequence;
+	if (j->revision < h->revision)
+		j->revision = h->revision;
 	if (h->broken)
 		raise_alarm(m, &h->text);
 	j->retry_at_us = 0;
-	/* It may have lost something since a writer was last there. */
-	if (j->items == NULL && (h->broken || h->revision < m->policy.revision))
+	/* It may have lost something since a writer was last there, or be another journal. */
+	if (j->items == NULL && (h->broken || !as_known))
 		write_current(m, h->broken ? h->text.msg : NULL);
 	offer(m);
 }
