@@ -13,6 +13,8 @@
 
 #define ANSWER_LIMIT_US (UINT64_C(30) * US_PER_S) /* for one answer, without --timeout */
 #define LAST_ANSWER_US	US_PER_S
+#define AGAIN_US	(UINT64_C(2) * US_PER_S) /* how long a rollback is asked again */
+#define AGAIN_PAUSE_MS	20
 #define WAIT_PAUSE_MS	100
 #define WATCH_PAUSE_MS	1000
 
@@ -80,27 +82,59 @@ show(const struct args *args, const struct output *output, const struct screen *
 	}
 }
 
+/* One question, on a connection of its own. */
+static enum client_result
+ask_one(const struct args *args, uint64_t deadline_us, cJSON **answer, struct err *e)
+{
+	struct ctl_request request = make_request(args);
+	struct client client = CLIENT_INIT;
+	enum client_result result =
+	    client_ask(&client, args->socket, &request, deadline_us, answer, e);
+
+	client_close(&client);
+	return result;
+}
+
+/* Whether a rollback met a grayd that hands over to another one: it does no harm to ask again, but
+ * where it would then meet the revision that it has made itself. */
+static bool
+met_an_upgrade(const struct args *args, enum client_result result, const cJSON *answer)
+{
+	if (args->verb != VERB_ROLLBACK)
+		return false;
+	if (result == CLIENT_OK)
+		return !answer_is_true(answer, "ok") &&
+		       ctl_code_find(answer_text(answer, "code")) == CTL_BUSY;
+	return result == CLIENT_BROKEN && !args->values[PARAM_IF_REVISION].given;
+}
+
 /* Asks once. With EXITS_DONE `answer` is a good one, to be freed; what failed is shown. */
 static enum exits
 ask(const struct args *args, const struct output *output, const struct screen *screen,
     cJSON **answer)
 {
-	struct ctl_request request = make_request(args);
-	uint64_t deadline_us = deadline_of(args, clock_mono_us() + ANSWER_LIMIT_US);
-	struct client client = CLIENT_INIT;
+	uint64_t begun_us = clock_mono_us();
+	uint64_t deadline_us = deadline_of(args, begun_us + ANSWER_LIMIT_US);
 	enum client_result result;
-	enum exits exits = EXITS_DONE;
+	enum exits exits;
 	struct err e;
 
-	result = client_ask(&client, args->socket, &request, deadline_us, answer, &e);
-	if (result != CLIENT_OK)
-		return fail(args, output, screen, result, &e);
-	if (!answer_is_true(*answer, "ok")) {
-		exits = show(args, output, screen, *answer);
+	for (;;) {
+		result = ask_one(args, deadline_us, answer, &e);
+		if (!met_an_upgrade(args, result, *answer) ||
+		    clock_mono_us() - begun_us >= AGAIN_US)
+			break;
 		cJSON_Delete(*answer);
 		*answer = NULL;
+		poll(NULL, 0, AGAIN_PAUSE_MS);
 	}
-	client_close(&client);
+	if (result != CLIENT_OK)
+		return fail(args, output, screen, result, &e);
+	if (answer_is_true(*answer, "ok"))
+		return EXITS_DONE;
+	exits = show(args, output, screen, *answer);
+	cJSON_Delete(*answer);
+	*answer = NULL;
 	return exits;
 }
 
