@@ -308,7 +308,6 @@ on_hello(struct master *m, const struct report_head *h)
 	bool as_known = h->sequence == j->sequence && h->revision >= m->policy.revision;
 
 	j->hello = true;
-	journal_send_questions(j);
 	if (h->failed) {
 		raise_alarm(m, &h->text);
 		return;
@@ -323,6 +322,7 @@ on_hello(struct master *m, const struct report_head *h)
 	if (j->items == NULL && (h->broken || !as_known))
 		write_current(m, h->broken ? h->text.msg : NULL);
 	offer(m);
+	journal_send_questions(j);
 }
 
 /* The record failed and may still be read at the next start: marks say that it must not count. */
@@ -369,6 +369,7 @@ on_written(struct master *m, struct journal_item *item, const struct report_head
 	if (done != NULL)
 		done(m, NULL, arg);
 	offer(m);
+	journal_send_questions(j);
 }
 
 void
