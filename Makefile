@@ -100,7 +100,7 @@ $(B)/%.o: %.c
 run: ## build, then run grayd with two simulated models; CONFIG=path runs that config instead
 	@etc/setup build
 	@$(MAKE) -s --no-print-directory all
-	@GRAYD_BUILD=$(BIN) etc/run "$(CONFIG)"
+	@GRAYD_BUILD=$(BIN) exec etc/run "$(CONFIG)"
 
 check: ## install what the tests need, build, run every test; SAN=address,undefined for sanitizers
 	@etc/setup check
@@ -134,7 +134,8 @@ install: all ## to $(DESTDIR)$(prefix); programs, man pages, example configs
 	    dir=$(DESTDIR)$(prefix)/share/man/man$${page##*.}; \
 	    install -d $$dir && install -m 644 $$page $$dir/ || exit 1; done
 	install -d $(DESTDIR)$(prefix)/share/doc/grayd
-	install -m 644 README.md LICENSE etc/*.json $(DESTDIR)$(prefix)/share/doc/grayd/
+	install -m 644 README.md LICENSE etc/*.json etc/grayd.service etc/grayd.socket \
+	    etc/prometheus-alerts.yml $(DESTDIR)$(prefix)/share/doc/grayd/
 	install -m 755 etc/rollout.sh $(DESTDIR)$(prefix)/share/doc/grayd/
 	install -d $(DESTDIR)$(prefix)/share/bash-completion/completions
 	$(BIN)/grayctl completion > $(DESTDIR)$(prefix)/share/bash-completion/completions/grayctl

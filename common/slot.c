@@ -441,7 +441,7 @@ slots_in_flight(const struct slots *s, const char *release, enum arm arm)
 static const struct slot_release *
 raw_release_in(const struct slots *s, unsigned index, const char *name, unsigned *at)
 {
-	if (index > 0 && !s->used[index])
+	if (index >= SLOTS_MAX || (index > 0 && !s->used[index]))
 		return NULL;
 	*at = find_release(&s->all[index], name);
 	return *at < RELEASES_MAX ? &s->all[index].releases[*at] : NULL;

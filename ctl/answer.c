@@ -2,6 +2,7 @@
 /* Members of an answer, with something to show for those that are missing; see output.h. */
 #include <cjson/cJSON.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "ctl/output.h"
 #include "ctl/words.h"
@@ -32,6 +33,15 @@ bool
 answer_is_true(const cJSON *object, const char *name)
 {
 	return cJSON_IsTrue(answer_get(object, name));
+}
+
+char *
+answer_words(const cJSON *object, const char *name, char out[WORDS_BYTES])
+{
+	snprintf(out, WORDS_BYTES, "%s", answer_text(object, name));
+	for (char *c = strchr(out, '_'); c != NULL; c = strchr(c, '_'))
+		*c = ' ';
+	return out;
 }
 
 char *

@@ -7,11 +7,14 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/printable.h"
 #include "ctl/client.h"
 #include "ctl/wait.h"
 
 #define ANSWER_LIMIT_US (UINT64_C(30) * US_PER_S) /* for one answer, without --timeout */
 #define LAST_ANSWER_US	US_PER_S
+#define AGAIN_US	(UINT64_C(2) * US_PER_S) /* how long a rollback is asked again */
+#define AGAIN_PAUSE_MS	20
 #define WAIT_PAUSE_MS	100
 #define WATCH_PAUSE_MS	1000
 
@@ -80,27 +83,59 @@ show(const struct args *args, const struct output *output, const struct screen *
 	}
 }
 
+/* One question, on a connection of its own. */
+static enum client_result
+ask_one(const struct args *args, uint64_t deadline_us, cJSON **answer, struct err *e)
+{
+	struct ctl_request request = make_request(args);
+	struct client client = CLIENT_INIT;
+	enum client_result result =
+	    client_ask(&client, args->socket, &request, deadline_us, answer, e);
+
+	client_close(&client);
+	return result;
+}
+
+/* Whether a rollback met a grayd that hands over to another one: it does no harm to ask again, but
+ * where it would then meet the revision that it has made itself. */
+static bool
+met_an_upgrade(const struct args *args, enum client_result result, const cJSON *answer)
+{
+	if (args->verb != VERB_ROLLBACK)
+		return false;
+	if (result == CLIENT_OK)
+		return !answer_is_true(answer, "ok") &&
+		       ctl_code_find(answer_text(answer, "code")) == CTL_BUSY;
+	return result == CLIENT_BROKEN && !args->values[PARAM_IF_REVISION].given;
+}
+
 /* Asks once. With EXITS_DONE `answer` is a good one, to be freed; what failed is shown. */
 static enum exits
 ask(const struct args *args, const struct output *output, const struct screen *screen,
     cJSON **answer)
 {
-	struct ctl_request request = make_request(args);
-	uint64_t deadline_us = deadline_of(args, clock_mono_us() + ANSWER_LIMIT_US);
-	struct client client = CLIENT_INIT;
+	uint64_t begun_us = clock_mono_us();
+	uint64_t deadline_us = deadline_of(args, begun_us + ANSWER_LIMIT_US);
 	enum client_result result;
-	enum exits exits = EXITS_DONE;
+	enum exits exits;
 	struct err e;
 
-	result = client_ask(&client, args->socket, &request, deadline_us, answer, &e);
-	if (result != CLIENT_OK)
-		return fail(args, output, screen, result, &e);
-	if (!answer_is_true(*answer, "ok")) {
-		exits = show(args, output, screen, *answer);
+	for (;;) {
+		result = ask_one(args, deadline_us, answer, &e);
+		if (!met_an_upgrade(args, result, *answer) ||
+		    clock_mono_us() - begun_us >= AGAIN_US)
+			break;
 		cJSON_Delete(*answer);
 		*answer = NULL;
+		poll(NULL, 0, AGAIN_PAUSE_MS);
 	}
-	client_close(&client);
+	if (result != CLIENT_OK)
+		return fail(args, output, screen, result, &e);
+	if (answer_is_true(*answer, "ok"))
+		return EXITS_DONE;
+	exits = show(args, output, screen, *answer);
+	cJSON_Delete(*answer);
+	*answer = NULL;
 	return exits;
 }
 
@@ -129,29 +164,57 @@ struct waiting {
 
 static const struct {
 	enum exits exits;
-	const char *word, *text;
+	const char *word, *text, *fate; /* fate: of the release that ended it */
 } endings[] = {
-	[WAIT_NOT_YET] = { EXITS_TIMED_OUT, "timed_out", "has not come in time" },
-	[WAIT_MET] = { EXITS_DONE, "met", NULL },
-	[WAIT_ROLLED_BACK] = { EXITS_ROLLED_BACK, "rolled_back",
-	    "cannot come: it was rolled back" },
-	[WAIT_ON_HOLD] = { EXITS_ON_HOLD, "on_hold", "does not come: it is on hold" },
+	[WAIT_NOT_YET] = { EXITS_TIMED_OUT, "timed_out", "has not come in time", NULL },
+	[WAIT_MET] = { EXITS_DONE, "met", NULL, NULL },
+	[WAIT_ROLLED_BACK] = { EXITS_ROLLED_BACK, "rolled_back", "cannot come", "was rolled back" },
+	[WAIT_ON_HOLD] = { EXITS_ON_HOLD, "on_hold", "does not come", "is on hold" },
 };
+
+static void
+tell_ending(const struct waiting *w, enum wait_verdict verdict, const char *release)
+{
+	const char *condition = w->args->values[PARAM_WAIT].text;
+	struct err name;
+
+	if (endings[verdict].text == NULL)
+		return;
+	fprintf(w->screen->err, "grayctl: %s %s", condition, endings[verdict].text);
+	if (release != NULL) {
+		err_set(&name, "%s", release);
+		printable_clean(name.msg);
+		fprintf(w->screen->err, ": %s %s", name.msg, endings[verdict].fate);
+	}
+	fputc('\n', w->screen->err);
+}
 
 static enum exits
 end_wait(const struct waiting *w, enum wait_verdict verdict, cJSON *answer)
 {
 	const char *condition = w->args->values[PARAM_WAIT].text;
+	const char *release = wait_culprit(verdict, answer);
 	cJSON *wait = cJSON_AddObjectToObject(answer, "wait");
 
 	cJSON_AddStringToObject(wait, "condition", condition);
 	cJSON_AddStringToObject(wait, "result", endings[verdict].word);
+	if (release != NULL)
+		cJSON_AddStringToObject(wait, "release", release);
 	if (w->first != NULL)
 		cJSON_AddItemReferenceToObject(answer, "change", (cJSON *)(uintptr_t)w->first);
 	w->output->show[w->args->verb](w->screen, w->args, answer);
-	if (endings[verdict].text != NULL)
-		fprintf(w->screen->err, "grayctl: %s %s\n", condition, endings[verdict].text);
+	tell_ending(w, verdict, release);
 	return endings[verdict].exits;
+}
+
+/* Refused for the moment only; grayd has closed the connection. */
+static bool
+is_busy(struct client *client, const cJSON *answer)
+{
+	if (answer_is_true(answer, "ok") || ctl_code_find(answer_text(answer, "code")) != CTL_BUSY)
+		return false;
+	client_close(client);
+	return true;
 }
 
 /* One question. True: the wait is over, and `exits` says how. */
@@ -179,7 +242,9 @@ wait_once(const struct waiting *w, struct client *client, enum exits *exits)
 		return true;
 	}
 	verdict = wait_judge(&w->condition, answer);
-	if (!answer_is_true(answer, "ok"))
+	if (clock_mono_us() < w->deadline_us && is_busy(client, answer))
+		over = false;
+	else if (!answer_is_true(answer, "ok"))
 		*exits = show(w->args, w->output, w->screen, answer);
 	else if (verdict != WAIT_NOT_YET || clock_mono_us() >= w->deadline_us)
 		*exits = end_wait(w, verdict, answer);

@@ -27,8 +27,8 @@ static const char head[] = "# bash completion for grayctl, printed by `grayctl c
 			   "\tlocal verbs='%s'\n"
 			   "\tcase $previous in\n"
 			   "\t-s | --socket) COMPREPLY=($(compgen -f -- \"$current\")); return ;;\n"
-			   "\t-w | --wait) COMPREPLY=($(compgen -W 'healthy stage= share= state=' "
-			   "-- \"$current\")); return ;;\n"
+			   "\t-w | --wait) COMPREPLY=($(compgen -W 'healthy stage= share= state= "
+			   "phase=' -- \"$current\")); return ;;\n"
 			   "\tesac\n"
 			   "\tcase $verb in\n";
 

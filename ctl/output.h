@@ -58,6 +58,8 @@ const struct cJSON *answer_get(const struct cJSON *object, const char *name);
 const char *answer_text(const struct cJSON *object, const char *name);
 double answer_number(const struct cJSON *object, const char *name);
 bool answer_is_true(const struct cJSON *object, const char *name);
+/* The same text with spaces for '_': "rolled back". */
+char *answer_words(const struct cJSON *object, const char *name, char out[WORDS_BYTES]);
 /* A share in words; "-" where it is null. */
 char *answer_percent(const struct cJSON *object, const char *name, char out[WORDS_BYTES]);
 /* "saving_usd" and "saving_percent" in words: "39,000.00 USD less, 86.67 %". */

@@ -27,12 +27,31 @@ show_version(const struct screen *screen, const struct args *args, const cJSON *
 }
 
 static void
+show_reloaded(const struct screen *screen, const cJSON *answer)
+{
+	const cJSON *ended;
+
+	fprintf(screen->out, "reload: generation %.0f of the workers serves under %s\n",
+	    answer_number(answer, "generation"), answer_text(answer, "config"));
+	cJSON_ArrayForEach (ended, answer_get(answer, "ended"))
+		fprintf(screen->out,
+		    "%s: its rollout is over, since the config has other models for it; everything "
+		    "goes to stable\n",
+		    answer_text(ended, "release"));
+}
+
+static void
 show_done(const struct screen *screen, const struct args *args, const cJSON *answer)
 {
-	const char *note = answer_text(answer, "note");
+	const char *name = verb_info(args->verb)->name, *note = answer_text(answer, "note");
+	double pid = answer_number(answer, "pid"), generation = answer_number(answer, "generation");
 
-	fprintf(screen->out, "%s: %s\n", verb_info(args->verb)->name,
-	    note != NULL && note[0] != '\0' ? note : "done");
+	if (pid > 0)
+		fprintf(screen->out, "%s: the new grayd serves, pid %.0f\n", name, pid);
+	else if (generation > 0)
+		show_reloaded(screen, answer);
+	else
+		fprintf(screen->out, "%s: %s\n", name, note[0] != '\0' ? note : "done");
 }
 
 static void
@@ -58,7 +77,6 @@ show_key(const struct screen *screen, const struct args *args, const cJSON *answ
 static void
 show_failure(const struct screen *screen, const struct args *args, const cJSON *answer)
 {
-	char usage[USAGE_LINE_BYTES];
 	struct err e;
 
 	err_set(&e, "%s", answer_text(answer, "error"));
@@ -67,8 +85,7 @@ show_failure(const struct screen *screen, const struct args *args, const cJSON *
 	if (strcmp(answer_text(answer, "code"), ctl_code_name(CTL_USAGE)) != 0)
 		return;
 	if (args->verb < VERB_COUNT) {
-		usage_line(args->verb, usage);
-		fprintf(screen->err, "usage: %s\n", usage);
+		usage_print(screen->err, args->verb);
 	} else {
 		fputs("usage: grayctl [-j] [-s SOCKET] VERB ...; `grayctl help` lists the verbs\n",
 		    screen->err);

@@ -92,6 +92,16 @@ cell_text(const struct table_cell *cell)
 	return cell->text == NULL ? "" : cell->text;
 }
 
+/* Whether nothing follows it in its row: lines do not end in spaces. */
+static bool
+is_last(const struct table *t, size_t i)
+{
+	for (i++; i < t->n_cells && i % t->n_columns != 0; i++)
+		if (cell_text(&t->cells[i])[0] != '\0')
+			return false;
+	return true;
+}
+
 static void
 print_cell(
     const struct table *t, size_t i, const size_t widths[TABLE_COLUMNS], FILE *out, bool colour)
@@ -99,13 +109,11 @@ print_cell(
 	const struct table_cell *cell = &t->cells[i];
 	size_t column = i % t->n_columns;
 	int fill = (int)(widths[column] - printable_width(cell_text(cell)));
-	bool last = column == t->n_columns - 1 || i == t->n_cells - 1;
+	bool last = is_last(t, i);
 
 	fprintf(out, "%*s%s%s%s", t->right[column] ? fill : 0, "",
 	    colour_begin(cell->colour, colour), cell_text(cell), colour_end(cell->colour, colour));
-	if (last)
-		fputc('\n', out);
-	else
+	if (!last)
 		fprintf(out, "%*s", 2 + (t->right[column] ? 0 : fill), "");
 }
 
@@ -124,6 +132,10 @@ table_print(struct table *t, FILE *out, bool colour, unsigned indent)
 		if (i % t->n_columns == 0)
 			fprintf(out, "%*s", (int)indent, "");
 		print_cell(t, i, widths, out, colour);
+		if (is_last(t, i)) {
+			fputc('\n', out);
+			i += t->n_columns - 1 - i % t->n_columns;
+		}
 	}
 	for (size_t i = 0; i < t->n_cells; i++)
 		free(t->cells[i].text);

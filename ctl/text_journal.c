@@ -11,16 +11,14 @@
 static void
 put_stand(struct table *t, const cJSON *stand)
 {
-	char words[WORDS_BYTES], state[32];
+	char words[WORDS_BYTES], state[WORDS_BYTES];
 
 	if (stand == NULL) {
 		table_put(t, "-");
 		return;
 	}
-	snprintf(state, sizeof(state), "%s", answer_text(stand, "state"));
-	for (char *c = strchr(state, '_'); c != NULL; c = strchr(c, '_'))
-		*c = ' ';
-	table_put(t, "%s %s", state, answer_percent(stand, "percent", words));
+	table_put(t, "%s %s", answer_words(stand, "state", state),
+	    answer_percent(stand, "percent", words));
 }
 
 static void
@@ -47,9 +45,12 @@ text_show_history(const struct screen *screen, const struct args *args, const cJ
 	const cJSON *history = answer_get(answer, "history"), *entry;
 	struct table t;
 
-	(void)args;
 	if (cJSON_GetArraySize(history) == 0) {
-		fputs("nothing has happened yet\n", screen->out);
+		if (args->values[PARAM_RELEASE].given)
+			fprintf(screen->out, "the journal has nothing of a release \"%s\"\n",
+			    args->values[PARAM_RELEASE].text);
+		else
+			fputs("nothing has happened yet\n", screen->out);
 		return;
 	}
 	table_init(&t, headers);
@@ -88,7 +89,8 @@ text_print_journal(const struct screen *screen, const cJSON *status)
 		return;
 	err_set(&e, "%s", answer_text(journal, "error"));
 	printable_clean(e.msg);
-	fprintf(screen->out, "%sthe journal cannot be written%s: %s\n",
+	fprintf(screen->out,
+	    "%sthe journal cannot be written%s: %s\nso no share can be raised; rollback works\n",
 	    colour_begin(COLOUR_BAD, screen->colour), colour_end(COLOUR_BAD, screen->colour),
 	    e.msg);
 }

@@ -13,14 +13,11 @@ static void
 print_standing(const struct screen *screen, const cJSON *standing)
 {
 	const char *hold = answer_text(standing, "hold_text");
-	char state[32], percent[WORDS_BYTES];
+	char state[WORDS_BYTES], percent[WORDS_BYTES];
 
-	snprintf(state, sizeof(state), "%s%s", hold[0] != '\0' ? "on " : "",
-	    answer_text(standing, "state"));
-	for (char *c = strchr(state, '_'); c != NULL; c = strchr(c, '_'))
-		*c = ' ';
-	fprintf(screen->out, "%s: %s%s%s%s, the candidate's share is %s, revision %.0f%s\n",
-	    answer_text(standing, "release"), state, hold[0] != '\0' ? " (" : "", hold,
+	fprintf(screen->out, "%s: %s%s%s%s%s, the candidate's share is %s, revision %.0f%s\n",
+	    answer_text(standing, "release"), hold[0] != '\0' ? "on " : "",
+	    answer_words(standing, "state", state), hold[0] != '\0' ? " (" : "", hold,
 	    hold[0] != '\0' ? ")" : "", answer_percent(standing, "set_percent", percent),
 	    answer_number(standing, "revision"),
 	    answer_is_true(standing, "frozen") ? ", frozen" : "");
@@ -50,26 +47,29 @@ print_rescued(const struct screen *screen, const cJSON *answer)
 {
 	const cJSON *receipt = answer_get(answer, "receipt");
 	bool cut = answer_is_true(answer, "cut");
-
 	double in_flight = answer_number(receipt, "candidate_in_flight");
+	double rescued = answer_number(receipt, "rescued");
+	double streaming = answer_number(receipt, "streaming");
 
 	if (answer_get(receipt, "rescued") == NULL) {
 		if (in_flight > 0)
-			fprintf(screen->out, "requests with the candidate at that moment: %.0f\n",
+			fprintf(screen->out, "requests of the candidate at that moment: %.0f\n",
 			    in_flight);
 		return;
 	}
-	if (in_flight + answer_number(receipt, "rescued") + answer_number(receipt, "streaming") ==
-	    0) {
-		fputs("no request was with the candidate at that moment\n", screen->out);
+	if (in_flight + rescued + streaming == 0) {
+		fputs("no request was the candidate's at that moment\n", screen->out);
 		print_last_attempt(screen, receipt);
 		return;
 	}
 	fprintf(screen->out,
-	    "requests with the candidate at that moment: %.0f; sent to stable at once: %.0f; "
-	    "streaming already and %s: %.0f\n",
-	    in_flight, answer_number(receipt, "rescued"), cut ? "cut" : "left to finish",
-	    answer_number(receipt, "streaming"));
+	    "requests of the candidate at that moment: %.0f; sent to stable at once: %.0f; "
+	    "streaming already and %s: %.0f",
+	    in_flight, rescued, cut ? "cut" : "left to finish", streaming);
+	if (in_flight > rescued + streaming)
+		fprintf(screen->out, "; with stable already, or just over: %.0f",
+		    in_flight - rescued - streaming);
+	fputc('\n', screen->out);
 	print_last_attempt(screen, receipt);
 }
 
@@ -150,6 +150,8 @@ print_next(const struct screen *screen, const cJSON *r)
 	const cJSON *plan = answer_get(r, "plan");
 	const char *phase = answer_text(plan, "phase");
 	bool bake = strcmp(phase, "bake") == 0;
+	bool manual = strcmp(answer_text(plan, "mode"), "manual") == 0 &&
+		      strcmp(answer_text(r, "state"), "step") == 0 && !answer_is_true(r, "frozen");
 	char left[WORDS_BYTES], next[WORDS_BYTES];
 
 	words_seconds(left, (uint64_t)answer_number(plan, "remaining_s"));
@@ -160,6 +162,8 @@ print_next(const struct screen *screen, const cJSON *r)
 	else if (strcmp(phase, "gate") == 0)
 		fprintf(screen->out, "%s: waits at a gate; promote goes to %s\n",
 		    answer_text(r, "release"), next);
+	else if (manual && cJSON_IsNumber(answer_get(plan, "next_percent")))
+		fprintf(screen->out, "%s: promote goes to %s\n", answer_text(r, "release"), next);
 	else if (answer_is_true(plan, "moves"))
 		fprintf(screen->out, "%s: %s%s in %s%s\n", answer_text(r, "release"),
 		    bake ? "done" : "", bake ? "" : next, left,
@@ -197,6 +201,9 @@ text_print_rollouts(const struct screen *screen, const cJSON *status)
 			print_hold(screen, r);
 		else if (strcmp(answer_text(r, "state"), "done") == 0)
 			print_done(screen, r, answer_text(answer_get(status, "grayd"), "config"));
+		else if (strcmp(answer_text(r, "state"), "rolled_back") == 0)
+			fprintf(screen->out, "%s: restart begins a new rollout\n",
+			    answer_text(r, "release"));
 		else
 			print_next(screen, r);
 		print_warnings(screen, r, answer_text(status, "now"));

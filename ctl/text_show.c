@@ -42,9 +42,10 @@ print_grayd(const struct screen *screen, const cJSON *grayd)
 	bool healthy = answer_is_true(grayd, "healthy");
 	enum colour colour = healthy ? COLOUR_GOOD : COLOUR_BAD;
 
-	fprintf(screen->out, "grayd %s, pid %.0f, up %s, listening on",
+	fprintf(screen->out, "grayd %s, pid %.0f, up %s%s",
 	    answer_text(grayd, "version"), answer_number(grayd, "pid"),
-	    words_seconds(up, (uint64_t)answer_number(grayd, "uptime_s")));
+	    words_seconds(up, (uint64_t)answer_number(grayd, "uptime_s")),
+	    cJSON_GetArraySize(answer_get(grayd, "listen")) > 0 ? ", listening on" : "");
 	cJSON_ArrayForEach(address, answer_get(grayd, "listen"))
 	{
 		fprintf(screen->out, " %s", cJSON_IsString(address) ? address->valuestring : "?");
@@ -62,6 +63,29 @@ print_grayd(const struct screen *screen, const cJSON *grayd)
 	if (answer_number(workers, "restarts") > 0)
 		fprintf(screen->out, ", %.0f replaced", answer_number(workers, "restarts"));
 	fputs("\n", screen->out);
+	if (answer_number(grayd, "draining_pid") > 0)
+		fprintf(screen->out,
+		    "the grayd before the upgrade, pid %.0f, still finishes what it had\n",
+		    answer_number(grayd, "draining_pid"));
+}
+
+/* A share that is no stage of the plan has none. */
+static void
+put_stage(struct table *t, const cJSON *release)
+{
+	const cJSON *stages = answer_get(release, "stages"), *stage;
+	double percent = answer_number(release, "set_percent");
+	bool known = stages == NULL || percent == 0;
+
+	cJSON_ArrayForEach(stage, stages)
+	{
+		if (cJSON_IsNumber(stage) && stage->valuedouble == percent)
+			known = true;
+	}
+	if (known)
+		table_put(t, "%.0f", answer_number(release, "stage"));
+	else
+		table_put(t, "-");
 }
 
 static void
@@ -82,7 +106,7 @@ print_releases(const struct screen *screen, const cJSON *answer)
 
 		table_put_coloured(&t, COLOUR_BOLD, "%s", answer_text(r, "release"));
 		put_state(&t, answer_text(r, "state"));
-		table_put(&t, "%.0f", answer_number(r, "stage"));
+		put_stage(&t, r);
 		table_put(&t, "%s", answer_percent(r, "set_percent", words));
 		table_put_coloured(&t, acknowledged ? COLOUR_NONE : COLOUR_WARN, "%s",
 		    answer_percent(r, "published_percent", words));
@@ -138,13 +162,14 @@ void
 text_show_status(const struct screen *screen, const struct args *args, const cJSON *answer)
 {
 	const cJSON *releases = answer_get(answer, "releases");
+	char state[WORDS_BYTES];
 
 	print_grayd(screen, answer_get(answer, "grayd"));
 	text_print_journal(screen, answer);
 	fputs("\n", screen->out);
 	print_releases(screen, answer);
 	if (args->values[PARAM_RELEASE].given && releases != NULL && releases->child != NULL)
-		fprintf(screen->out, "%s: %s\n", answer_text(releases->child, "state"),
+		fprintf(screen->out, "%s: %s\n", answer_words(releases->child, "state", state),
 		    answer_text(releases->child, "state_text"));
 	text_print_rollouts(screen, answer);
 	text_print_models(screen, answer);

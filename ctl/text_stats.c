@@ -176,11 +176,11 @@ print_release_stats(const struct screen *screen, const cJSON *release)
 static void
 print_heading(const struct screen *screen, const cJSON *release)
 {
-	char set[WORDS_BYTES], published[WORDS_BYTES], measured[WORDS_BYTES];
+	char set[WORDS_BYTES], published[WORDS_BYTES], measured[WORDS_BYTES], state[WORDS_BYTES];
 
 	fprintf(screen->out, "%s%s%s: %s, set %s, published %s, measured %s, revision %.0f\n",
 	    colour_begin(COLOUR_BOLD, screen->colour), answer_text(release, "release"),
-	    colour_end(COLOUR_BOLD, screen->colour), answer_text(release, "state"),
+	    colour_end(COLOUR_BOLD, screen->colour), answer_words(release, "state", state),
 	    answer_percent(release, "set_percent", set),
 	    answer_percent(release, "published_percent", published),
 	    answer_percent(release, "measured_percent", measured),

@@ -51,6 +51,21 @@ usage_line(enum verb v, char out[USAGE_LINE_BYTES])
 	}
 }
 
+void
+usage_print(FILE *out, enum verb v)
+{
+	int column = fprintf(out, "usage: grayctl %s", verb_info(v)->name);
+	char param[80];
+
+	for (const struct verb_param *p = verb_info(v)->params; p->role != ROLE_END; p++) {
+		describe_param(p, param, sizeof(param));
+		if (column + (int)strlen(param) > 80)
+			column = fprintf(out, "\n%14s", "");
+		column += fprintf(out, "%s", param);
+	}
+	fputc('\n', out);
+}
+
 /* The verbs of one right, in lines of at most 80 columns. */
 static void
 print_group(FILE *out, const char *title, enum verb_right right)
@@ -96,11 +111,10 @@ void
 usage_verb(FILE *out, enum verb v)
 {
 	static const char *const headers[] = { "", "", NULL };
-	char line[USAGE_LINE_BYTES];
 	struct table t;
 
-	usage_line(v, line);
-	fprintf(out, "usage: %s\n\n%s: %s\n", line, verb_info(v)->name, verb_info(v)->help);
+	usage_print(out, v);
+	fprintf(out, "\n%s: %s\n", verb_info(v)->name, verb_info(v)->help);
 	table_init(&t, headers);
 	for (const struct verb_param *p = verb_info(v)->params; p->role != ROLE_END; p++) {
 		const struct param_info *info = param_info(p->param);

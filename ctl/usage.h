@@ -12,6 +12,8 @@ struct cJSON;
 
 /* "grayctl stage RELEASE PCT [--reason TEXT] ..." */
 void usage_line(enum verb v, char out[USAGE_LINE_BYTES]);
+/* The same after "usage: ", in lines of at most 80 columns. */
+void usage_print(FILE *out, enum verb v);
 /* All of grayctl on one screen of 24 by 80. */
 void usage_screen(FILE *out);
 /* One verb in full. */

@@ -170,3 +170,17 @@ wait_judge(const struct wait_condition *c, const cJSON *status)
 	}
 	return worst;
 }
+
+const char *
+wait_culprit(enum wait_verdict verdict, const cJSON *status)
+{
+	const cJSON *release;
+
+	cJSON_ArrayForEach(release, get(status, "releases"))
+	{
+		if ((verdict == WAIT_ROLLED_BACK && state_is(release, ROLLED_BACK)) ||
+		    (verdict == WAIT_ON_HOLD && state_is(release, HOLD)))
+			return release->string;
+	}
+	return NULL;
+}

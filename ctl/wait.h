@@ -26,3 +26,6 @@ int wait_parse(const char *text, struct wait_condition *out, struct err *e) MUST
 /* A stage or share is reached when all workers have acknowledged it. Ending rolled back or on hold
  * is told apart from "not yet", for a script would wait in vain. */
 enum wait_verdict wait_judge(const struct wait_condition *c, const struct cJSON *status);
+/* The release for which the wait ended so, rolled back or on hold: the first in the answer, whose
+ * text it is. NULL: none. */
+const char *wait_culprit(enum wait_verdict verdict, const struct cJSON *status);

@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,10 @@
 #define LINE_DEADLINE_S	 5  /* from the connection, or the first byte of a line, to its end */
 #define IDLE_DEADLINE_S	 60 /* between two commands */
 #define WRITE_DEADLINE_S 10 /* from an answer to its last byte read */
+/* Where places are short: what a newcomer may take for its first line, and a command for its end,
+ * before others come first. */
+#define FRESH_US   (50 * US_PER_MS)
+#define RECEIPT_US (200 * US_PER_MS)
 
 struct caller {
 	struct callers *callers;
@@ -38,10 +43,11 @@ struct caller {
 	struct event input, output;
 	struct buf in, out;
 	uint64_t heard_us; /* when it was last of any use; who has been silent longest makes room */
-	uint64_t deadline_us; /* for its line */
+	uint64_t deadline_us; /* for its line, or for its reading of an answer */
 	bool ready;	      /* a whole line waits for its turn */
 	bool ended;	      /* it will send nothing more, but may still read */
 	bool closing;	      /* after the answer */
+	bool served;	      /* it has had an answer */
 	struct cmd *cmd;      /* in work */
 };
 
@@ -116,8 +122,6 @@ caller_flush(struct caller *c)
 		if (n >= 0) {
 			buf_consume(&c->out, (size_t)n);
 		} else if (errno == EAGAIN) {
-			/* The limit runs from the answer, not from the last byte that somebody
-			 * took. */
 			if (!event_pending(&c->output, EV_WRITE, NULL) &&
 			    event_add(&c->output, &limit) == -1)
 				caller_drop(c);
@@ -138,11 +142,14 @@ caller_flush(struct caller *c)
 static void
 on_output(evutil_socket_t fd, short what, void *arg)
 {
+	struct caller *c = arg;
+
 	(void)fd;
-	if (what & EV_TIMEOUT)
-		caller_drop(arg);
+	/* The limit runs from the answer, not from the last byte that somebody took. */
+	if ((what & EV_TIMEOUT) || clock_mono_us() >= c->deadline_us)
+		caller_drop(c);
 	else
-		caller_flush(arg);
+		caller_flush(c);
 }
 
 static void
@@ -156,6 +163,7 @@ caller_answer(struct caller *c, const cJSON *answer)
 		c->closing = true;
 	}
 	cJSON_free(text);
+	c->deadline_us = clock_mono_us() + WRITE_DEADLINE_S * US_PER_S;
 	caller_flush(c);
 }
 
@@ -170,6 +178,7 @@ finish(struct cmd *cmd, cJSON *answer)
 		answer = ctlproto_error(CTL_INTERNAL, cmd->request.id, "grayd is out of memory");
 	}
 	c->cmd = NULL;
+	c->served = true;
 	c->heard_us = clock_mono_us();
 	cmd_free(cmd);
 	caller_answer(c, answer);
@@ -267,21 +276,30 @@ caller_take_line(struct caller *c)
 	free(line);
 }
 
-/* The client has a whole line: runs it now if this turn is still free, else in one of the next. */
-static void
-caller_line_ready(struct caller *c)
+/* The client has a whole line, which waits for a turn. False: there was no memory for that. */
+static bool
+caller_await_turn(struct caller *c)
 {
 	static const struct timeval next_turn = { 0 };
 	struct callers *all = c->callers;
 
+	/* A receipt counts from here. */
+	if (!c->ready)
+		c->heard_us = clock_mono_us();
 	c->ready = true;
-	c->heard_us = clock_mono_us();
-	if (!event_pending(&all->turn, EV_TIMEOUT, NULL) &&
-	    event_add(&all->turn, &next_turn) == -1) {
-		caller_drop(c);
-		return;
-	}
-	if (all->ran)
+	if (event_pending(&all->turn, EV_TIMEOUT, NULL) || event_add(&all->turn, &next_turn) == 0)
+		return true;
+	caller_drop(c);
+	return false;
+}
+
+/* The same, and runs it at once if this turn is still free. */
+static void
+caller_line_ready(struct caller *c)
+{
+	struct callers *all = c->callers;
+
+	if (!caller_await_turn(c) || all->ran)
 		return;
 	all->ran = true;
 	all->last = c->place;
@@ -306,14 +324,15 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-/* The client is free for its next line. */
+/* The client is free for its next line, which has to wait for a turn: what has answered the one
+ * before may be in the midst of a change. */
 static void
 caller_next(struct caller *c)
 {
 	struct timeval left = { .tv_sec = IDLE_DEADLINE_S };
 
 	if (line_end(c) != NULL) {
-		caller_line_ready(c);
+		(void)caller_await_turn(c);
 		return;
 	}
 	if (buf_len(&c->in) > 0)
@@ -394,24 +413,62 @@ callers_end(struct callers *all)
 	event_del(&all->turn);
 }
 
-bool
-callers_make_room(struct callers *all)
+/* Who goes first when a newcomer needs a place, the last of these first. A command in work goes on
+ * without its caller. Nobody who may only look, and no disk, can fill the places and so keep a
+ * rollback out. */
+enum rank { STAYS, IS_FRESH, WAITS, ASKS_ON, READS_SLOWLY, IS_SILENT, MAY_ONLY_LOOK, HAS_LEFT };
+
+static enum rank
+rank_of(const struct caller *c, enum peer_right newcomer)
 {
-	struct caller *idle = NULL;
+	struct pollfd other = { .fd = c->fd };
+	uint64_t silent_us = clock_mono_us() - c->heard_us;
+
+	if (poll(&other, 1, 0) == 1 && (other.revents & POLLHUP))
+		return HAS_LEFT;
+	if (c->peer.right != newcomer)
+		return newcomer == PEER_CHANGE ? MAY_ONLY_LOOK : STAYS;
+	if (c->cmd != NULL)
+		return newcomer == PEER_CHANGE && silent_us > RECEIPT_US ? WAITS : STAYS;
+	if (c->ready)
+		return c->served ? ASKS_ON : STAYS;
+	if (buf_len(&c->out) > 0)
+		return READS_SLOWLY;
+	return c->served || silent_us > FRESH_US ? IS_SILENT : IS_FRESH;
+}
+
+static void
+send_off(struct caller *c)
+{
+	/* Not into the middle of an answer. */
+	if (buf_len(&c->out) == 0)
+		callers_say_goodbye(c->fd, CTL_BUSY,
+		    c->cmd == NULL
+			? "too many connections: this one had to make room"
+			: "too many connections: your command goes on, status will tell how it "
+			  "ended");
+	caller_drop(c);
+}
+
+bool
+callers_make_room(struct callers *all, enum peer_right newcomer)
+{
+	struct caller *first = NULL;
+	enum rank highest = STAYS;
 
 	for (unsigned i = 0; i < CALLERS_MAX; i++) {
 		struct caller *c = all->all[i];
+		enum rank rank = c != NULL ? rank_of(c, newcomer) : STAYS;
 
-		if (c == NULL || c->ready || c->cmd != NULL || buf_len(&c->out) > 0)
+		if (rank == STAYS || rank < highest ||
+		    (rank == highest && c->heard_us >= first->heard_us))
 			continue;
-		if (idle == NULL || c->heard_us < idle->heard_us)
-			idle = c;
+		first = c;
+		highest = rank;
 	}
-	if (idle == NULL)
+	if (first == NULL)
 		return false;
-	callers_say_goodbye(
-	    idle->fd, CTL_BUSY, "too many connections, and this one was silent longest");
-	caller_drop(idle);
+	send_off(first);
 	return true;
 }
 
@@ -452,7 +509,7 @@ callers_admit(struct callers *all, int fd, struct peer *peer)
 	unsigned place = free_place(all);
 	struct caller *c = NULL;
 
-	if (place == CALLERS_MAX && callers_make_room(all))
+	if (place == CALLERS_MAX && callers_make_room(all, peer->right))
 		place = free_place(all);
 	if (place < CALLERS_MAX)
 		c = caller_new(all, fd, peer, place);

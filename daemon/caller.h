@@ -29,10 +29,12 @@ struct callers {
 void callers_init(struct callers *all, struct master *m);
 /* Drops everybody. No callback comes afterwards. */
 void callers_end(struct callers *all);
-/* Takes the connection and the peer over. Where there is no place left, who has been silent longest
- * goes; where nobody is silent, the new one is told so. */
+/* Takes the connection and the peer over. Where there is no place left somebody else goes, as
+ * below; where nobody does, the new one is told so. */
 void callers_admit(struct callers *all, int fd, struct peer *peer);
-/* Sends away who has been silent longest. False: nobody is silent. */
-bool callers_make_room(struct callers *all);
+/* Sends somebody away: who has left already, is silent, does not read its answer, or has had one
+ * and asks on; for a newcomer who may change things also who may not, and who waits for the end of
+ * a command. Of these the one that was of use longest ago. False: there is nobody. */
+bool callers_make_room(struct callers *all, enum peer_right newcomer);
 /* Tells somebody whose connection ends now why; what does not fit into the socket is lost. */
 void callers_say_goodbye(int fd, enum ctl_code code, const char *message);

@@ -247,8 +247,24 @@ cmd_rollback(struct cmd *cmd)
 		    (struct change){ .command = COMMAND_ROLLBACK, .cut = values[PARAM_CUT].given });
 }
 
+/* The rollouts that a config with other models has ended before their time. */
 static void
-on_reloaded(const struct err *failure, void *arg)
+put_ended(struct cmd *cmd, cJSON *answer, const struct policy *before)
+{
+	cJSON *ended = cmd_put_array(cmd, answer, "ended");
+
+	for (uint32_t i = 0; i < before->n_releases; i++) {
+		const struct policy_release *old = &before->releases[i];
+		const struct policy_release *new = policy_find(&cmd->master->policy, old->name);
+
+		if (old->share_bp > 0 && old->state != STATE_DONE &&
+		    (new == NULL || new->rollout_id != old->rollout_id))
+			cmd_put_text(cmd, cmd_put_element(cmd, ended), "release", old->name);
+	}
+}
+
+static void
+on_reloaded(const struct err *failure, const struct policy *before, void *arg)
 {
 	struct cmd *cmd = arg;
 	cJSON *answer;
@@ -260,6 +276,7 @@ on_reloaded(const struct err *failure, void *arg)
 	answer = cmd_begin(cmd);
 	cmd_put_number(cmd, answer, "generation", (double)cmd->master->generation);
 	cmd_put_text(cmd, answer, "config", cmd->master->config->path);
+	put_ended(cmd, answer, before);
 	cmd_answer(cmd, answer);
 }
 
@@ -292,7 +309,8 @@ void
 cmd_reload(struct cmd *cmd)
 {
 	struct err e = { "" };
-	enum ctl_code code = generation_reload(cmd->master, &cmd->actor, on_reloaded, cmd, &e);
+	enum ctl_code code = generation_reload(cmd->master, &cmd->actor,
+	    cmd->request.values[PARAM_REASON].text, on_reloaded, cmd, &e);
 
 	if (code != CTL_OK)
 		cmd_fail(cmd, code, "%s", e.msg);
@@ -317,8 +335,12 @@ cmd_stop(struct cmd *cmd)
 	cJSON *answer = cmd_begin(cmd);
 
 	snprintf(who, sizeof(who), "%s", cmd->actor.name);
-	snprintf(note, sizeof(note), "grayd finishes what runs, for at most %u s, and then ends",
-	    m->config->limits.drain_ms / 1000);
+	if (m->stopping)
+		snprintf(note, sizeof(note), "told so again: grayd ends at once");
+	else
+		snprintf(note, sizeof(note),
+		    "grayd finishes what runs, for at most %u s, and then ends; again: at once",
+		    m->config->limits.drain_ms / 1000);
 	cmd_put_text(cmd, answer, "note", note);
 	/* The answer first: stopping closes this socket. */
 	cmd_answer(cmd, answer);

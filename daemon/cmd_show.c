@@ -9,6 +9,7 @@
 
 #include "common/clock.h"
 #include "daemon/master.h"
+#include "daemon/predecessor.h"
 
 /* ---- status ---------------------------------------------------------------------------------- */
 
@@ -84,6 +85,8 @@ put_grayd(struct cmd *cmd, cJSON *grayd)
 		}
 	}
 	cmd_put_text(cmd, grayd, "admin_listen", m->listeners.admin.address);
+	if (predecessor_pid(m) != 0)
+		cmd_put_number(cmd, grayd, "draining_pid", predecessor_pid(m));
 	put_crew(cmd, grayd);
 }
 

@@ -74,7 +74,7 @@ on_accept(evutil_socket_t fd, short what, void *arg)
 		} else if (errno == EAGAIN) {
 			return;
 		} else if ((errno == EMFILE || errno == ENFILE) &&
-			   !callers_make_room(&ctl->callers)) {
+			   !callers_make_room(&ctl->callers, PEER_CHANGE)) {
 			/* The connection stays in the queue, and would wake us for ever. */
 			if (event_add(&ctl->resume, &pause) == 0)
 				event_del(&ctl->listening);

@@ -29,6 +29,8 @@ struct generation {
 	struct listeners listeners;
 	struct peer_rules rules;
 	struct actor actor;
+	char *reason; /* NULL: none given */
+	struct policy before; /* at the commit */
 	uint64_t deadline_us;
 	generation_done_fn *done; /* NULL: nobody waits */
 	void *arg;
@@ -107,6 +109,7 @@ generation_free(struct generation *g)
 {
 	peer_rules_free(&g->rules);
 	config_free(g->config);
+	free(g->reason);
 	free(g);
 }
 
@@ -174,8 +177,8 @@ refuse_busy(const struct master *m, struct err *e)
 }
 
 enum ctl_code
-generation_reload(
-    struct master *m, const struct actor *actor, generation_done_fn *done, void *arg, struct err *e)
+generation_reload(struct master *m, const struct actor *actor, const char *reason,
+    generation_done_fn *done, void *arg, struct err *e)
 {
 	struct generation *g;
 	enum ctl_code code;
@@ -188,6 +191,7 @@ generation_reload(
 		return CTL_INTERNAL;
 	}
 	g->actor = *actor;
+	g->reason = reason != NULL ? strdup(reason) : NULL;
 	g->done = done;
 	g->arg = arg;
 	code = begin(m, g, e);
@@ -209,7 +213,7 @@ generation_reload_by_signal(struct master *m)
 	if (m->reload != NULL || (!m->announced && !m->stopping))
 		m->reload_again = true;
 	else
-		(void)!generation_reload(m, &actor, NULL, NULL, &e);
+		(void)!generation_reload(m, &actor, NULL, NULL, NULL, &e);
 }
 
 void
@@ -252,7 +256,7 @@ finish(struct master *m, struct generation *g, const struct err *failure)
 	if (!m->stopping)
 		announce(m);
 	if (g->done != NULL)
-		g->done(failure, g->arg);
+		g->done(failure, &g->before, g->arg);
 	generation_free(g);
 	reload_again(m);
 }
@@ -278,7 +282,8 @@ commit(struct master *m, struct generation *g)
 {
 	struct config *before = m->config;
 
-	transition_use_config(m, g->config, &g->actor);
+	g->before = m->policy;
+	transition_use_config(m, g->config, &g->actor, g->reason);
 	m->config = g->config;
 	g->config = before;
 	m->generation = g->number;

@@ -250,7 +250,7 @@ write_current(struct master *m, const char *reason)
 	struct policy now = m->policy;
 	const struct journal_note n = { .uid = geteuid(),
 		.actor = "grayd",
-		.command = "resume",
+		.command = "continue",
 		.reason = reason,
 		.before = &m->policy,
 		.after = &now };
@@ -269,8 +269,9 @@ set_mark(struct journal *j, const char *release, uint64_t revision)
 {
 	if (j->revision < revision)
 		j->revision = revision;
-	/* Without a state_dir there is no share that could come back. */
-	if (j->lock < 0)
+	/* Without a state_dir there is no share that could come back; and what failed long ago must
+	 * not hide a later lowering. */
+	if (j->lock < 0 || marks_get(&j->marks, release) >= revision)
 		return;
 	if (marks_set(&j->marks, release, revision, j->settled) != 0)
 		log_event(LOG_ERROR, "mark_failed",
@@ -304,21 +305,24 @@ static void
 on_hello(struct master *m, const struct report_head *h)
 {
 	struct journal *j = m->journal;
+	bool as_known = h->sequence == j->sequence && h->revision >= m->policy.revision;
 
 	j->hello = true;
-	journal_send_questions(j);
 	if (h->failed) {
 		raise_alarm(m, &h->text);
 		return;
 	}
 	j->sequence = h->sequence;
+	if (j->revision < h->revision)
+		j->revision = h->revision;
 	if (h->broken)
 		raise_alarm(m, &h->text);
 	j->retry_at_us = 0;
-	/* It may have lost something since a writer was last there. */
-	if (j->items == NULL && (h->broken || h->revision < m->policy.revision))
+	/* It may have lost something since a writer was last there, or be another journal. */
+	if (j->items == NULL && (h->broken || !as_known))
 		write_current(m, h->broken ? h->text.msg : NULL);
 	offer(m);
+	journal_send_questions(j);
 }
 
 /* The record failed and may still be read at the next start: marks say that it must not count. */
@@ -365,6 +369,7 @@ on_written(struct master *m, struct journal_item *item, const struct report_head
 	if (done != NULL)
 		done(m, NULL, arg);
 	offer(m);
+	journal_send_questions(j);
 }
 
 void

@@ -40,11 +40,19 @@ send_question(const struct journal *j, struct journal_question *q)
 	return q->sent;
 }
 
+/* Whether a record that was there before the question is still to be written; while none can be, no
+ * question waits for that. */
+static bool
+waits_for_record(const struct journal *j, const struct journal_question *q)
+{
+	return j->ok && j->items != NULL && j->items->id < q->id;
+}
+
 void
 journal_send_questions(struct journal *j)
 {
 	for (struct journal_question *q = j->questions; q != NULL; q = q->next) {
-		if (!q->sent && !send_question(j, q))
+		if (!q->sent && !waits_for_record(j, q) && !send_question(j, q))
 			return;
 	}
 }

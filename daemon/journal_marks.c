@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/audit_fields.h"
 #include "common/hash.h"
 
 #define MARKS_FILE  "marks"
@@ -41,19 +42,32 @@ name_hash(const char *release)
 
 /* ---- the file -------------------------------------------------------------------------------- */
 
+/* A revision that no record can have would stand above all that are to come. */
+static bool
+is_sound(int fd)
+{
+	struct marks_page page;
+
+	if (pread(fd, &page, sizeof(page), 0) != sizeof(page) || page.magic != MARKS_MAGIC)
+		return false;
+	for (unsigned i = 0; i < PLACES; i++) {
+		if (page.places[i].revision > AUDIT_NUMBER_MAX / 2)
+			return false;
+	}
+	return true;
+}
+
 static int
 prepare_file(int fd, int dir, bool *made, struct err *e)
 {
 	const uint64_t magic = MARKS_MAGIC;
 	struct stat st;
-	uint64_t found = 0;
 
 	if (fstat(fd, &st) != 0)
 		return err_sys(e, "%s", MARKS_FILE);
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, "%s is no regular file", MARKS_FILE);
-	*made = st.st_size < (off_t)sizeof(struct marks_page) ||
-		pread(fd, &found, sizeof(found), 0) != sizeof(found) || found != magic;
+	*made = !is_sound(fd);
 	if (*made && ftruncate(fd, 0) != 0)
 		return err_sys(e, "%s", MARKS_FILE);
 	/* Room for all of it, so that no mark can meet a full disk. */

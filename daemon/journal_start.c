@@ -107,7 +107,7 @@ journal_open(struct master *m, struct err *e)
 	err_prefix(&why, "state_dir %s cannot be used", m->config->state_dir);
 	j->ok = false;
 	journal_count_error(m);
-	j->error = why;
+	err_set(&j->error, "%s; mend it and start grayd again", why.msg);
 	if (j->lock >= 0)
 		close(j->lock);
 	j->lock = -1;
@@ -237,10 +237,7 @@ log_found(const struct journal *j, const struct policy *p)
 
 	if (!j->ok)
 		log_event(LOG_ERROR, "journal_failed",
-		    "%s: every share is 0 and cannot be raised until grayd is started with a "
-		    "folder "
-		    "that works",
-		    j->error.msg);
+		    "%s: every share is 0 and cannot be raised until then", j->error.msg);
 	else if (s->found == JOURNAL_BROKEN)
 		log_event(LOG_ERROR, "journal_broken",
 		    "%s: every share is 0 and every release rolled back", s->broken.msg);

@@ -66,7 +66,7 @@ int journal_note(struct master *m, const struct journal_note *n, journal_done_fn
 void journal_count_error(struct master *m);
 
 /* ---- journal_ask.c --------------------------------------------------------------------------- */
-/* Sends those that the writer has not got yet. */
+/* Sends those that the writer has not got yet, and for which all records before them are written. */
 void journal_send_questions(struct journal *j);
 void journal_answer(struct master *m, const struct report_head *h, const char *bytes, size_t n);
 /* The writer is gone, and with it who was to answer. */

@@ -37,7 +37,8 @@ static const char usage[] =
     "  -V       print the version and exit\n"
     "  -h       print this and exit\n"
     "TERM and INT stop grayd when all requests are finished, a second one at "
-    "once;\nUSR1 opens the log file again. To direct it: grayctl.\n";
+    "once;\nHUP reads the config again, USR1 opens the log file again, USR2 starts the new\n"
+    "program in its place. To direct it: grayctl.\n";
 
 static void
 parse(int argc, char **argv, struct options *o)

@@ -74,6 +74,7 @@ struct master {
 	struct supervisor supervisor;
 	struct pending_change *pending; /* transition.c: published, not yet acknowledged by all */
 	struct pending_change *raising; /* transition_raise.c: not yet published */
+	bool line_moves;		/* transition_raise.c: those are looked at just now */
 	struct journal *journal;	/* NULL: nothing is written down (tests) */
 	struct remembered_id remembered[REMEMBERED_IDS]; /* transition.c */
 	unsigned n_remembered;

@@ -397,6 +397,12 @@ predecessor_publish(struct master *m)
 		say_policy(m->predecessor, &m->policy);
 }
 
+pid_t
+predecessor_pid(const struct master *m)
+{
+	return m->predecessor != NULL && m->predecessor->pid > 0 ? m->predecessor->pid : 0;
+}
+
 bool
 predecessor_is_missing(const struct master *m, uint64_t revision)
 {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "common/err.h"
 #include "daemon/listen.h"
@@ -31,6 +32,9 @@ int predecessor_begin(struct master *m, struct err *e) MUST_CHECK;
 void predecessor_ready(struct master *m);
 /* Whether it serves itself by now; true without a predecessor. */
 bool predecessor_is_settled(const struct master *m);
+
+/* The old master, while it still has something to finish; 0: none. */
+pid_t predecessor_pid(const struct master *m);
 
 /* A policy was published: tells the old master. */
 void predecessor_publish(struct master *m);

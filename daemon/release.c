@@ -364,6 +364,11 @@ act_rollback(const struct release_case *c, struct release_ruling *r)
 {
 	struct policy_release *next = &r->next;
 
+	/* Nothing can have been sent there, and no restart could ever end the state. --cut is for
+	 * workers under an older config, in which there was a candidate. */
+	if (c->now->state == STATE_IDLE && c->now->share_bp == 0 && !c->cut && c->config != NULL &&
+	    c->config->arms[ARM_CANDIDATE] == NULL)
+		return;
 	next->share_bp = next->stage_percent = 0;
 	next->cut = c->cut || (c->now->state == STATE_ROLLED_BACK && c->now->cut);
 	set_state(next, STATE_ROLLED_BACK);

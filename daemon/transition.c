@@ -101,18 +101,6 @@ plan_release(const struct master *m, struct plan *p, struct policy_release *r, s
 	return CTL_OK;
 }
 
-bool
-transition_would_begin(const struct master *m, const struct change *c)
-{
-	struct plan plan = { .change = c };
-	struct err e;
-
-	if (c->release == NULL || policy_find(&m->policy, c->release) == NULL ||
-	    plan_make(m, &plan, &e) != CTL_OK)
-		return false;
-	return policy_find(&plan.next, c->release)->rollout_id == plan.next.revision;
-}
-
 /* Also a change that was journaled and then not published has used up its revision. */
 uint64_t
 plan_next_revision(const struct master *m)
@@ -122,7 +110,8 @@ plan_next_revision(const struct master *m)
 	return (journaled > m->policy.revision ? journaled : m->policy.revision) + 1;
 }
 
-enum ctl_code
+/* Judges a change by the policy of now. */
+static enum ctl_code
 plan_make(const struct master *m, struct plan *p, struct err *e)
 {
 	const struct change *change = p->change;
@@ -134,9 +123,12 @@ plan_make(const struct master *m, struct plan *p, struct err *e)
 		err_set(e, "a share is 0 to 100 %%");
 		return CTL_USAGE;
 	}
-	if (change->release == NULL &&
-	    (!release_takes_all(change->command) || change->if_revision != 0)) {
+	if (change->release == NULL && !release_takes_all(change->command)) {
 		err_set(e, "name one release");
+		return CTL_USAGE;
+	}
+	if (change->release == NULL && change->if_revision != 0) {
+		err_set(e, "if_revision is the revision of one release: name it");
 		return CTL_USAGE;
 	}
 	if (change->release != NULL && policy_find(&m->policy, change->release) == NULL)
@@ -148,6 +140,18 @@ plan_make(const struct master *m, struct plan *p, struct err *e)
 			code = plan_release(m, p, r, e);
 	}
 	return code;
+}
+
+bool
+transition_would_begin(const struct master *m, const struct change *c)
+{
+	struct plan plan = { .change = c };
+	struct err e;
+
+	if (c->release == NULL || policy_find(&m->policy, c->release) == NULL ||
+	    plan_make(m, &plan, &e) != CTL_OK)
+		return false;
+	return policy_find(&plan.next, c->release)->rollout_id == plan.next.revision;
 }
 
 /* ---- publish --------------------------------------------------------------------------------- */
@@ -443,9 +447,19 @@ remember(struct master *m, const struct change *c, uint64_t revision)
 	snprintf(r->release, sizeof(r->release), "%s", c->release != NULL ? c->release : "");
 }
 
-static enum ctl_code
-id_reused(const struct change *c, struct err *e)
+enum ctl_code
+plan_command(const struct master *m, struct plan *p, struct err *e)
 {
+	const struct change *c = p->change;
+	const struct remembered_id *known = recall(m, c);
+
+	if (known != NULL && is_same_command(known, c)) {
+		p->revision = known->revision;
+		return CTL_OK;
+	}
+	/* Carelessness with ids must not stand in the way of a rollback. */
+	if (known == NULL || c->command == COMMAND_ROLLBACK)
+		return plan_make(m, p, e);
 	err_set(e, "the request id \"%s\" was used for another command", c->request_id);
 	return CTL_CONFLICT;
 }
@@ -533,7 +547,6 @@ enum ctl_code
 transition_apply(
     struct master *m, const struct change *c, transition_done_fn *done, void *arg, struct err *e)
 {
-	const struct remembered_id *known = recall(m, c);
 	struct pending_change *p;
 	struct plan plan = { .change = c };
 	enum ctl_code code;
@@ -542,17 +555,9 @@ transition_apply(
 		err_set(e, "grayd hands over to another binary: try again");
 		return CTL_BUSY;
 	}
-	if (known != NULL && !is_same_command(known, c)) {
-		known = NULL;
-		/* Carelessness with ids must not stand in the way of a rollback. */
-		if (c->command != COMMAND_ROLLBACK)
-			return id_reused(c, e);
-	}
-	code = known == NULL ? plan_make(m, &plan, e) : CTL_OK;
+	code = plan_command(m, &plan, e);
 	if (code != CTL_OK)
 		return code;
-	if (known != NULL)
-		plan.revision = known->revision;
 	p = calloc(1, sizeof(*p));
 	if (p != NULL) {
 		p->rollback = c->command == COMMAND_ROLLBACK;

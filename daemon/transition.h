@@ -80,9 +80,9 @@ void transition_begin(struct master *m);
 int transition_check_config(const struct master *m, const struct config *next, struct err *e)
     MUST_CHECK;
 /* Publishes what the releases are under another config, which then must become m->config in the
- * same turn. */
+ * same turn. `reason` may be NULL. */
 void transition_use_config(
-    struct master *m, const struct config *next, const struct actor *actor);
+    struct master *m, const struct config *next, const struct actor *actor, const char *reason);
 /* The policy of the master before an upgrade becomes this one's, as far as the config allows; what
  * the config changes is journaled if there is a journal. -1: as transition_check_config(). */
 int transition_take_over(struct master *m, const struct policy *p, struct err *e) MUST_CHECK;

@@ -96,9 +96,12 @@ log_removed(const struct policy *before, const struct policy *after)
 }
 
 static void
-use_config(struct master *m, const struct config *next, const struct actor *actor, bool anyway)
+use_config(struct master *m, const struct config *next, const struct actor *actor,
+    const char *reason, bool anyway)
 {
-	const struct change change = { .command = COMMAND_RELOAD, .actor = *actor };
+	const struct change change = {
+		.command = COMMAND_RELOAD, .actor = *actor, .reason = reason
+	};
 	struct plan plan = { .change = &change };
 	bool differs;
 
@@ -123,9 +126,10 @@ use_config(struct master *m, const struct config *next, const struct actor *acto
 }
 
 void
-transition_use_config(struct master *m, const struct config *next, const struct actor *actor)
+transition_use_config(
+    struct master *m, const struct config *next, const struct actor *actor, const char *reason)
 {
-	use_config(m, next, actor, false);
+	use_config(m, next, actor, reason, false);
 }
 
 /* ---- upgrade ----------------------------------------------------------------------------------
@@ -142,7 +146,7 @@ transition_take_over(struct master *m, const struct policy *p, struct err *e)
 		m->policy.revision = revision;
 	if (transition_check_config(m, m->config, e) != 0)
 		return -1;
-	use_config(m, m->config, &actor, true);
+	use_config(m, m->config, &actor, NULL, true);
 	return 0;
 }
 

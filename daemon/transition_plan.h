@@ -32,8 +32,9 @@ struct pending_change {
 
 /* The revision that the next change will have. */
 uint64_t plan_next_revision(const struct master *m);
-/* Judges a change by the policy of now. */
-enum ctl_code plan_make(const struct master *m, struct plan *p, struct err *e) MUST_CHECK;
+/* Judges a change by the policy of now; a command that was carried out already, by its request id,
+ * changes nothing. */
+enum ctl_code plan_command(const struct master *m, struct plan *p, struct err *e) MUST_CHECK;
 /* Publishes it and puts it in line for its receipt. `p` may be NULL: no receipt. Cannot fail. */
 void plan_carry_out(struct master *m, struct plan *plan, struct pending_change *p);
 

@@ -16,6 +16,9 @@
 #include "daemon/master.h"
 #include "daemon/transition_plan.h"
 
+/* Callers may leave, their changes stay: a disk that hangs must not gather them without end. */
+#define LINE_MAX 64
+
 /* A change that outlives the call that brought it. */
 struct raise {
 	struct change change;
@@ -118,7 +121,7 @@ take_turn(struct master *m, struct pending_change *p)
 	struct plan plan = { .change = &p->raise->change };
 	struct raise *r;
 	struct err e;
-	enum ctl_code code = plan_make(m, &plan, &e);
+	enum ctl_code code = plan_command(m, &plan, &e);
 
 	if (code == CTL_OK && plan.changed && audit_raises(&m->policy, &plan.next))
 		code = begin_writing(m, p, &plan, &e);
@@ -134,8 +137,13 @@ take_turn(struct master *m, struct pending_change *p)
 void
 raise_move_line(struct master *m)
 {
+	/* Whoever has its turn may be carried out, which looks at the line again. */
+	if (m->line_moves)
+		return;
+	m->line_moves = true;
 	while (m->raising != NULL && !m->raising->raise->writing)
 		take_turn(m, m->raising);
+	m->line_moves = false;
 }
 
 static void
@@ -163,7 +171,14 @@ raise_begin(struct master *m, const struct plan *plan, struct pending_change *p,
 {
 	struct pending_change **at = &m->raising;
 	enum ctl_code code = CTL_OK;
+	unsigned n = 0;
 
+	for (; *at != NULL; at = &(*at)->next)
+		n++;
+	if (n >= LINE_MAX) {
+		err_set(e, "%u changes wait for the disk already: nothing was changed", n);
+		return CTL_BUSY;
+	}
 	p->raise = raise_new(plan->change);
 	if (p->raise == NULL) {
 		err_set(e, "out of memory: nothing was changed");
@@ -175,8 +190,6 @@ raise_begin(struct master *m, const struct plan *plan, struct pending_change *p,
 		raise_free(p->raise);
 		return code;
 	}
-	while (*at != NULL)
-		at = &(*at)->next;
 	*at = p;
 	return CTL_OK;
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -404,6 +405,16 @@ upgrade_closes_door(const struct master *m)
 	return m->upgrade != NULL && m->upgrade->phase >= QUIETING;
 }
 
+/* Whether the new master has said already that it serves, and nobody here has listened yet. */
+static bool
+has_taken_over(const struct upgrade *u)
+{
+	char kind = 0;
+
+	return u->phase == HANDING && recv(u->fd, &kind, 1, MSG_PEEK | MSG_DONTWAIT) == 1 &&
+	       kind == CHANNEL_SERVING;
+}
+
 bool
 upgrade_give_way(struct master *m)
 {
@@ -411,7 +422,7 @@ upgrade_give_way(struct master *m)
 
 	if (u == NULL || u->phase == FAILED)
 		return true;
-	if (u->phase == RELAYING)
+	if (u->phase == RELAYING || has_taken_over(u))
 		return false;
 	if (u->phase != STARTING)
 		fail(m, u, "was stopped: a rollback came first");

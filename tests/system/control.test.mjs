@@ -9,6 +9,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { NOBODY, grayctl, isRoot, smallConfig, startGrayd, until } from "./lib/grayd.mjs";
+import { long, patience } from "./lib/load.mjs";
 
 const STATUS = '{"v":1,"cmd":"status"}\n';
 
@@ -180,7 +181,7 @@ describe("verbs", () => {
 		for (const verb of Object.keys(json.verbs)) {
 			const help = await grayctl(["help", verb]);
 			assert.equal(help.code, 0);
-			assert.ok(help.stdout.startsWith(`usage: ${json.verbs[verb].usage}\n`));
+			assert.ok(help.stdout.replace(/\n +(?=\[)/g, " ").startsWith(`usage: ${json.verbs[verb].usage}\n`));
 			assert.equal((await grayctl([verb, "--help"])).stdout, help.stdout);
 		}
 		const screen = (await grayctl(["--help"])).stdout.split("\n");
@@ -568,6 +569,42 @@ describe("rude clients", () => {
 			await Promise.all(hostile);
 		}
 		assert.equal((await grayd.ctl(["status", "--wait", "healthy", "--timeout", "10"])).code, 0);
+	});
+
+	test("1,000 silent and 100 hostile ones: the master's longest stall", async () => {
+		const grayd = await startGrayd({ config: { ...smallConfig(), admin_listen: "127.0.0.1:0" } });
+		const admin = await until("the admin address", () =>
+			grayd.logLines().find(({ event }) => event === "admin_listening")?.message);
+		const stall_ms = async () =>
+			Number(/^grayd_master_stall_seconds (\S+)$/m.exec(await (await fetch(`http://${admin}/metrics`)).text())[1]) * 1000;
+		const idle = [];
+		let going = true;
+		for (let i = 0; i < 1000; i++) idle.push(await dial(grayd));
+		const hostile = Array.from({ length: 100 }, async (_, i) => {
+			while (going) {
+				const raw = await dial(grayd).catch(() => undefined);
+				if (!raw) continue;
+				raw.socket.write(["{".repeat(5000) + "\n", STATUS.repeat(50), "\0".repeat(70000),
+					'{"v":1,"cmd":"stats"}\n'.repeat(20), '{"v":1,"cmd":"history","args":{"last":1000}}\n',
+					"[".repeat(60000) + "\n", '{"v":1'][i % 7]);
+				await new Promise((wake) => setTimeout(wake, 10));
+				raw.socket.destroy();
+			}
+		});
+		try {
+			for (let i = 0; i < 30; i++) {
+				const { code, stdout } = await grayd.ctl(["-j", i % 2 ? "rollback" : i ? "restart" : "start", "chat"]);
+				assert.equal(code, 0, stdout);
+			}
+		} finally {
+			going = false;
+			await Promise.all(hostile);
+		}
+		// What the system does to the master beside a hundred clients counts too: the long form runs alone.
+		const longest = await stall_ms();
+		for (const raw of idle) raw.socket.destroy();
+		await grayd.stop();
+		assert.ok(longest <= (long ? 10 : 40) * patience, `${longest} ms`);
 	});
 
 	test("without descriptors it neither spins nor keeps anybody out", root, async () => {

@@ -70,7 +70,7 @@ test("history tells who changed what, when and why", async (t) => {
 	const text = (await ok(grayd.ctl(["history", "chat"]))).stdout;
 	assert.match(text, /^WHEN +RELEASE +FROM +TO +REVISION +WHO +COMMAND +WHY\n/);
 	assert.match(text, /\n\S+ +chat +step 10 % +rolled back 0 % +4 +\S+ +rollback +tired *\n$/);
-	assert.match((await ok(grayd.ctl(["history", "nobody"]))).stdout, /^nothing has happened/);
+	assert.match((await ok(grayd.ctl(["history", "nobody"]))).stdout, /^the journal has nothing of a release "nobody"/);
 	assert.equal((await grayd.ctl(["history", "-n", "0"])).code, 2);
 });
 

@@ -5,8 +5,8 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { isRoot, until } from "./lib/grayd.mjs";
 import { demoConfig, sanitized, settledStats, startPair } from "./lib/load.mjs";
+import { memoryOf } from "./lib/proc.mjs";
 import { childrenOf, descriptors, events, mixedLoad, mustReload, oneGeneration } from "./lib/supervise.mjs";
-import { residentKb } from "./lib/expect.mjs";
 
 test("a reload each second for two minutes", async (t) => {
 	const seconds = 120;
@@ -24,7 +24,7 @@ test("a reload each second for two minutes", async (t) => {
 		const next = performance.now() + 1000;
 		await mustReload(grayd, { workers: 2 + (reloads++ % 2) });
 		figures.push({
-			kb: residentKb(grayd.pid),
+			kb: memoryOf(grayd.pid) / 1024,
 			fds: isRoot ? descriptors(grayd.pid) : 0,
 			children: childrenOf(grayd.pid).length,
 		});

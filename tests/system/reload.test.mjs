@@ -302,7 +302,11 @@ test("the share of one candidate is never passed on to another", async (t) => {
 	const wire = connect(grayd.url);
 	wire.send(chat(STREAM));
 	await wire.until(() => wire.receivedBytes > 600);
-	await mustReload(grayd, { releases: { demo: { stable: "old", candidate: "third" } } });
+	writeConfig(grayd, { releases: { demo: { stable: "old", candidate: "third" } } });
+	const { stdout } = await grayd.ctl(["reload", "--reason", "a better one", "--timeout", 30]);
+	assert.match(stdout, /\ndemo: its rollout is over, since the config has other models for it;/);
+	const { history } = (await grayd.ctl(["-j", "history", "demo"])).json;
+	assert.equal(history.at(-1).reason, "a better one");
 	const { demo } = (await grayd.status()).releases;
 	assert.deepEqual([demo.state, demo.set_percent, demo.stage], ["idle", 0, 0]);
 	assert.match(events(grayd, "rollout_ended")[0].message, /its models have changed/);

@@ -273,24 +273,55 @@ test_waiting(void)
 	}
 }
 
+/* Of several releases the one is named for which the others wait in vain. */
 static void
-test_help_fits_a_screen(void)
+test_culprit(void)
 {
-	char *text = NULL;
-	size_t n = 0, lines_seen = 0, width = 0;
-	FILE *out = open_memstream(&text, &n);
+	cJSON *status =
+	    cJSON_Parse("{\"releases\":{\"a\":{\"state\":\"step\"},\"b\":{\"state\":\"hold\"},"
+			"\"c\":{\"state\":\"rolled_back\"}}}");
 
-	usage_screen(out);
-	fclose(out);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(status);
+	CU_ASSERT_STRING_EQUAL(wait_culprit(WAIT_ON_HOLD, status), "b");
+	CU_ASSERT_STRING_EQUAL(wait_culprit(WAIT_ROLLED_BACK, status), "c");
+	CU_ASSERT_PTR_NULL(wait_culprit(WAIT_NOT_YET, status));
+	CU_ASSERT_PTR_NULL(wait_culprit(WAIT_ROLLED_BACK, NULL));
+	cJSON_Delete(status);
+}
+
+static void
+expect_screen(const char *text, size_t n)
+{
+	size_t lines_seen = 0, width = 0;
+
 	for (size_t i = 0; i < n; i++) {
 		width = text[i] == '\n' ? 0 : width + 1;
 		lines_seen += text[i] == '\n';
 		CU_ASSERT_FATAL(width <= 80);
 	}
 	CU_ASSERT(lines_seen <= 24);
+}
+
+static void
+test_help_fits_a_screen(void)
+{
+	char *text = NULL;
+	size_t n = 0;
+	FILE *out = open_memstream(&text, &n);
+
+	usage_screen(out);
+	fclose(out);
+	expect_screen(text, n);
 	for (unsigned v = 0; v < VERB_COUNT; v++)
 		CU_ASSERT_PTR_NOT_NULL(strstr(text, verb_info((enum verb)v)->name));
 	free(text);
+	for (unsigned v = 0; v < VERB_COUNT; v++) {
+		out = open_memstream(&text, &n);
+		usage_verb(out, (enum verb)v);
+		fclose(out);
+		expect_screen(text, n);
+		free(text);
+	}
 }
 
 /* mdoc writes "--if-revision" as ".Fl -if-revision". */
@@ -374,6 +405,7 @@ suite_args(void)
 	CU_add_test(s, "json is known early", test_json_is_known_early);
 	CU_add_test(s, "default socket", test_default_socket);
 	CU_add_test(s, "conditions of waiting", test_waiting);
+	CU_add_test(s, "who ends a wait", test_culprit);
 	CU_add_test(s, "help fits a screen", test_help_fits_a_screen);
 	CU_add_test(s, "the man page is complete", test_man_page);
 	CU_add_test(s, "the page of the protocol is complete", test_protocol_page);

@@ -3,6 +3,7 @@
  * What a start makes of the journal: the same state again, or share 0 where that cannot be known.
  */
 #include <CUnit/CUnit.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -126,6 +127,74 @@ test_no_state_dir(void)
 	stage_close_master();
 }
 
+static void
+move_journal(const char *from, const char *to)
+{
+	static const char *const names[] = { "journal-00000000000000000001.jsonl", "head" };
+	char old[128], new[128];
+
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(old, sizeof(old), "%s/%s%s", stage_path, from, names[i]);
+		snprintf(new, sizeof(new), "%s/%s%s", stage_path, to, names[i]);
+		CU_ASSERT_EQUAL(rename(old, new), 0);
+	}
+}
+
+/* Somebody puts a sound journal of more and higher revisions in place of ours. */
+static void
+test_another_journal_under_way(void)
+{
+	struct stage_heard h;
+
+	stage_begin();
+	for (unsigned i = 1; i <= 5; i++) {
+		CU_ASSERT_EQUAL(stage_weight("a", 1000 * i, &h), CTL_OK);
+		stage_write_all();
+	}
+	stage_end();
+	move_journal("", "other-");
+	stage_begin();
+	CU_ASSERT_EQUAL(stage_weight("a", 100, &h), CTL_OK);
+	stage_write_all();
+	stage_stop_writer();
+	move_journal("other-", "");
+	stage_start_writer();
+	stage_write_all();
+	stage_restart();
+	CU_ASSERT_EQUAL(stage_share("a"), 100);
+	CU_ASSERT_EQUAL(stage_weight("a", 50, &h), CTL_OK);
+	stage_write_all();
+	CU_ASSERT(h.revision > 6);
+	stage_end();
+}
+
+/* A mark that no record could ever reach. */
+static void
+test_a_damaged_mark(void)
+{
+	const uint64_t mark[2] = { 1, UINT64_C(1) << 60 };
+	struct stage_heard h;
+	char name[128];
+	FILE *f;
+
+	stage_begin();
+	CU_ASSERT_EQUAL(stage_weight("a", 5000, &h), CTL_OK);
+	stage_write_all();
+	snprintf(name, sizeof(name), "%s/marks", stage_path);
+	f = fopen(name, "r+");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+	fseek(f, 8 + 16 * 20, SEEK_SET);
+	fwrite(mark, sizeof(mark), 1, f);
+	fclose(f);
+	stage_restart();
+	CU_ASSERT_EQUAL(stage_share("a"), 0);
+	CU_ASSERT_EQUAL(stage_apply_if(COMMAND_RESTART, "a", 0, 0, &h), CTL_OK);
+	stage_write_all();
+	stage_restart();
+	CU_ASSERT_EQUAL(stage_share("a"), 1000);
+	stage_end();
+}
+
 void
 suite_journal_start(void)
 {
@@ -137,4 +206,6 @@ suite_journal_start(void)
 	CU_add_test(s, "releases come and go", test_releases_come_and_go);
 	CU_add_test(s, "a lost journal", test_lost_journal);
 	CU_add_test(s, "no state_dir", test_no_state_dir);
+	CU_add_test(s, "another journal under way", test_another_journal_under_way);
+	CU_add_test(s, "a damaged mark", test_a_damaged_mark);
 }

@@ -89,6 +89,7 @@ static const struct {
 	    "\n"
 	    "RELEASE  STATE        STAGE  SET  PUBLISHED  MEASURED  REVISION  CHANGED\n"
 	    "chat     rolled back      0  0 %     12.5 %         -         7  13:09:09, 2 min ago\n"
+	    "chat: restart begins a new rollout\n"
 	    "\n"
 	    "RELEASE  ARM        MODEL  PROVIDER  REQUESTS  ERRORS  FALLBACKS  IN FLIGHT\n"
 	    "chat     stable     old    one           8120       3          0          4\n"
@@ -99,7 +100,7 @@ static const struct {
 	    "\"killed\":1,\"candidate_in_flight\":5}}",
 	    "chat: step, the candidate's share is 30 %, revision 2\n"
 	    "published after 17 us, acknowledged 1.95 ms later (workers: 2)\n"
-	    "requests with the candidate at that moment: 5\n"
+	    "requests of the candidate at that moment: 5\n"
 	    "workers that did not acknowledge and were replaced: 1\n" },
 	{ VERB_ROLLBACK,
 	    "{\"ok\":true,\"revision\":9,\"releases\":{\"a\":{\"release\":\"a\",\"state\":\"rolled_back\","
@@ -112,11 +113,11 @@ static const struct {
 	    "{\"ok\":true,\"release\":\"chat\",\"state\":\"rolled_back\",\"set_percent\":0,\"revision\":9,"
 	    "\"frozen\":true,\"changed\":true,\"cut\":false,\"receipt\":{\"publish_us\":12,"
 	    "\"acknowledge_us\":154,\"journal_us\":820,\"acknowledged\":2,\"killed\":0,"
-	    "\"candidate_in_flight\":5,\"rescued\":3,\"streaming\":2,\"last_candidate_attempt_us\":-310}}",
+	    "\"candidate_in_flight\":9,\"rescued\":3,\"streaming\":2,\"last_candidate_attempt_us\":-310}}",
 	    "chat: rolled back, the candidate's share is 0 %, revision 9, frozen\n"
 	    "published after 12 us, acknowledged 154 us later (workers: 2), on disk after 820 us\n"
-	    "requests with the candidate at that moment: 5; sent to stable at once: 3; streaming already and "
-	    "left to finish: 2\n"
+	    "requests of the candidate at that moment: 9; sent to stable at once: 3; streaming already and "
+	    "left to finish: 2; with stable already, or just over: 4\n"
 	    "the candidate was last asked 310 us before that\n" },
 	{ VERB_PAUSE,
 	    "{\"ok\":true,\"release\":\"chat\",\"state\":\"hold\",\"hold\":\"operator\","
@@ -152,6 +153,33 @@ static const struct {
 	    "WORKER    PID  STATE    GENERATION          UP  HEARTBEAT  REVISION  REQUESTS  RUNNING  CONNECTIONS  RESTARTS\n"
 	    "worker 0   43  ready             1  1 min 30 s      15 ms         7        12        2            3         0\n"
 	    "worker 1    0  waiting           1         0 s          -         -         -        -            -         2\n" },
+	{ VERB_STATUS,
+	    "{" NOW ",\"grayd\":{\"version\":\"1.2\",\"stopping\":true,\"listen\":[]},\"releases\":{\"a\":{"
+	    "\"release\":\"a\",\"state\":\"step\",\"stage\":13,\"stages\":[10,30],\"set_percent\":12.5,"
+	    "\"published_percent\":12.5,\"revision\":7,\"changed\":\"2026-11-23T13:09:09.000Z\",\"plan\":{"
+	    "\"mode\":\"manual\",\"phase\":\"observe\",\"next_percent\":30}}},\"journal\":{\"ok\":false,"
+	    "\"error\":\"full\"}}",
+	    "grayd 1.2, pid 0, up 0 s\n"
+	    "stopping, 0 of 0 workers ready, 0 hold the newest policy\n"
+	    "the journal cannot be written: full\n"
+	    "so no share can be raised; rollback works\n"
+	    "\n"
+	    "RELEASE  STATE  STAGE     SET  PUBLISHED  MEASURED  REVISION  CHANGED\n"
+	    "a        step       -  12.5 %     12.5 %         -         7  13:09:09, 2 min ago\n"
+	    "a: promote goes to 30 %\n"
+	    "\n"
+	    "RELEASE  ARM  MODEL  PROVIDER  REQUESTS  ERRORS  FALLBACKS  IN FLIGHT\n" },
+	{ VERB_HISTORY,
+	    "{" NOW ",\"history\":[{\"time\":\"2026-11-23T13:09:09Z\",\"release\":\"a\",\"revision\":4,"
+	    "\"actor\":\"root\",\"command\":\"rollback\",\"from\":{\"state\":\"step\",\"percent\":10},"
+	    "\"to\":{\"state\":\"rolled_back\",\"percent\":0}},{\"time\":\"2026-11-23T13:10:09Z\","
+	    "\"revision\":5,\"actor\":\"grayd\",\"command\":\"resume\",\"reason\":\"again\"}]}",
+	    "WHEN      RELEASE  FROM       TO               REVISION  WHO    COMMAND   WHY\n"
+	    "13:09:09  a        step 10 %  rolled back 0 %         4  root   rollback\n"
+	    "13:10:09  -        -          -                       5  grayd  resume    again\n" },
+	{ VERB_RELOAD, "{\"ok\":true,\"generation\":3,\"config\":\"/etc/g.json\"}",
+	    "reload: generation 3 of the workers serves under /etc/g.json\n" },
+	{ VERB_UPGRADE, "{\"ok\":true,\"pid\":77}", "upgrade: the new grayd serves, pid 77\n" },
 	{ VERB_STOP, "{\"ok\":true}", "stop: done\n" },
 	{ VERB_VERSION, "{\"ok\":true,\"version\":\"1.2\"}", "grayctl 1.2\n" },
 };
@@ -177,30 +205,40 @@ test_rollouts(void)
 	static const struct {
 		const char *release, *text;
 	} cases[] = {
-		{ "\"state\":\"hold\",\"hold_text\":\"silence\",\"hold_recovers\":true,\"frozen\":true",
+		{ "\"state\":\"hold\",\"hold_text\":\"silence\",\"hold_recovers\":true,\"frozen\":"
+		  "true",
 		    "a: on hold: silence; it goes on when that is over, or with resume\n"
 		    "a: frozen; unfreeze ends it\n" },
 		{ "\"state\":\"hold\",\"hold_text\":\"a pause\",\"hold_recovers\":false",
 		    "a: on hold: a pause; resume goes on\n" },
-		{ "\"state\":\"step\",\"plan\":{\"phase\":\"observe\",\"moves\":true,\"remaining_s\":75.5,"
+		{ "\"state\":\"step\",\"plan\":{\"phase\":\"observe\",\"moves\":true,\"remaining_"
+		  "s\":75.5,"
 		  "\"next_percent\":30}",
 		    "a: 30 % in 1 min 15 s\n" },
-		{ "\"state\":\"step\",\"frozen\":true,\"frozen_until\":\"2026-11-24T13:00:00.000Z\",\"plan\":{"
-		  "\"phase\":\"observe\",\"moves\":true,\"idle\":true,\"remaining_s\":9,\"next_percent\":30}",
+		{ "\"state\":\"step\",\"frozen\":true,\"frozen_until\":\"2026-11-24T13:00:00."
+		  "000Z\",\"plan\":{"
+		  "\"phase\":\"observe\",\"moves\":true,\"idle\":true,\"remaining_s\":9,\"next_"
+		  "percent\":30}",
 		    "a: 30 % in 9 s of traffic; nobody asks now, and its clocks stand still\n"
 		    "a: frozen until 2026-11-24 13:00:00; unfreeze ends it\n" },
 		{ "\"state\":\"step\",\"plan\":{\"phase\":\"gate\",\"next_percent\":50}",
 		    "a: waits at a gate; promote goes to 50 %\n" },
 		{ "\"state\":\"step\",\"plan\":{\"phase\":\"gate\",\"next_percent\":null}",
 		    "a: at the last stage of its plan: promote --full goes on\n" },
-		{ "\"state\":\"step\",\"plan\":{\"phase\":\"observe\",\"warning_text\":\"silence\"}",
+		{ "\"state\":\"step\",\"plan\":{\"phase\":\"observe\",\"warning_text\":"
+		  "\"silence\"}",
 		    "a: warning: silence\n" },
-		{ "\"state\":\"bake\",\"plan\":{\"phase\":\"bake\",\"moves\":true,\"remaining_s\":9}",
+		{ "\"state\":\"bake\",\"plan\":{\"phase\":\"bake\",\"moves\":true,\"remaining_s\":"
+		  "9}",
 		    "a: done in 9 s\n" },
 		{ "\"state\":\"done\",\"arms\":{\"candidate\":{\"model\":\"new\"}}",
 		    "a: to end the rollout, write in /etc/g.json under \"a\"\n"
 		    "    \"stable\": \"new\",\n"
 		    "leave \"candidate\" out or name the next one, and reload\n" },
+		{ "\"state\":\"step\",\"frozen\":true,\"plan\":{\"mode\":\"manual\",\"phase\":"
+		  "\"observe\","
+		  "\"next_percent\":50}",
+		    "a: frozen; unfreeze ends it\n" },
 		{ "\"state\":\"idle\",\"plan\":{\"phase\":\"none\"}", "" },
 	};
 
@@ -211,7 +249,8 @@ test_rollouts(void)
 		cJSON *json;
 
 		snprintf(answer, sizeof(answer),
-		    "{" NOW ",\"grayd\":{\"config\":\"/etc/g.json\"},\"releases\":{\"a\":{\"release\":\"a\",%s}}}",
+		    "{" NOW ",\"grayd\":{\"config\":\"/etc/"
+			    "g.json\"},\"releases\":{\"a\":{\"release\":\"a\",%s}}}",
 		    cases[i].release);
 		json = cJSON_Parse(answer);
 		CU_ASSERT_PTR_NOT_NULL_FATAL(json);
@@ -305,7 +344,7 @@ test_failures(void)
 	    &output_text, false, &stage, "{\"ok\":false,\"code\":\"usage\",\"error\":\"no\"}");
 	expect("usage", p.err,
 	    "grayctl: no\nusage: grayctl stage RELEASE PCT [--wait COND] [--reason TEXT] "
-	    "[--if-revision N] [--timeout S]\n");
+	    "[--if-revision N]\n               [--timeout S]\n");
 	printed_free(&p);
 	p = print(
 	    &output_text, false, &unknown, "{\"ok\":false,\"code\":\"usage\",\"error\":\"no\"}");

@@ -253,6 +253,98 @@ test_writer_is_replaced(void)
 	stage_end();
 }
 
+/* A raise that failed long ago is disowned only now; the lowering after it is not on disk yet. */
+static void
+test_late_failure_hides_no_lowering(void)
+{
+	struct stage_heard raise, lower, back;
+
+	stage_begin();
+	CU_ASSERT_EQUAL(stage_weight("a", 1000, &raise), CTL_OK);
+	stage_write_all();
+	CU_ASSERT_EQUAL(stage_weight("b", 5000, &raise), CTL_OK);
+	stage_write_all();
+	CU_ASSERT_EQUAL(stage_weight("a", 3000, &raise), CTL_OK);
+	CU_ASSERT_TRUE(stage_take_order());
+	CU_ASSERT_EQUAL(stage_weight("b", 3000, &lower), CTL_OK);
+	CU_ASSERT_EQUAL(raise.code, CTL_REFUSED);
+	CU_ASSERT_EQUAL(stage_rollback("b", &back), CTL_OK);
+	stage_confirm_order("input/output error", true);
+	for (unsigned i = 0; i < 500 && !stage_take_order(); i++) {
+		usleep(10000);
+		journal_tick(stage_master);
+	}
+	stage_write_order(); /* b at 30 %; its rollback never gets there */
+	stage_confirm_order(NULL, false);
+	stage_restart();
+	CU_ASSERT_EQUAL(stage_share("b"), 0);
+	CU_ASSERT_EQUAL(stage_release("b")->state, STATE_ROLLED_BACK);
+	CU_ASSERT(stage_share("a") <= 1000);
+	stage_end();
+}
+
+static struct change
+promote(const char *id)
+{
+	return (struct change){ .command = COMMAND_PROMOTE,
+		.release = "a",
+		.actor = { .name = "tester" },
+		.request_id = id };
+}
+
+static void
+count_done(const struct receipt *r, void *arg)
+{
+	unsigned *changed = arg;
+
+	CU_ASSERT_EQUAL(r->code, CTL_OK);
+	*changed += r->changed;
+}
+
+static void
+test_an_id_that_waits(void)
+{
+	const struct change once = promote("once"), other = promote("other");
+	struct stage_heard h;
+	unsigned changed = 0;
+	struct err e;
+
+	stage_begin();
+	CU_ASSERT_EQUAL(stage_apply_if(COMMAND_START, "a", 0, 0, &h), CTL_OK);
+	stage_write_all();
+	for (unsigned i = 0; i < 3; i++)
+		CU_ASSERT_EQUAL(
+		    transition_apply(stage_master, &once, count_done, &changed, &e), CTL_OK);
+	stage_write_all();
+	CU_ASSERT_EQUAL(changed, 1);
+	CU_ASSERT_EQUAL(stage_share("a"), 3000);
+	CU_ASSERT_EQUAL(transition_apply(stage_master, &other, count_done, &changed, &e), CTL_OK);
+	stage_write_all();
+	CU_ASSERT_EQUAL(stage_share("a"), 5000);
+	stage_end();
+}
+
+/* More than there is stack for, if each would be carried out within the one before. */
+static void
+test_the_line_has_an_end(void)
+{
+	struct stage_heard h[100];
+	unsigned refused = 0, n = sizeof(h) / sizeof(h[0]);
+
+	stage_begin();
+	for (unsigned i = 0; i < n; i++)
+		refused += stage_weight("a", 1000, &h[i]) == CTL_BUSY;
+	CU_ASSERT_EQUAL(refused, n - 64);
+	CU_ASSERT_PTR_NOT_NULL(strstr(stage_refusal.msg, "wait for the disk"));
+	CU_ASSERT_EQUAL(stage_rollback("b", &h[99]), CTL_OK);
+	CU_ASSERT_EQUAL(stage_release("b")->state, STATE_ROLLED_BACK);
+	stage_write_all();
+	for (unsigned i = 1; i < 64; i++)
+		CU_ASSERT_EQUAL(h[i].code, CTL_OK);
+	CU_ASSERT_EQUAL(stage_share("a"), 1000);
+	stage_end();
+}
+
 void
 suite_raise(void)
 {
@@ -269,4 +361,7 @@ suite_raise(void)
 	CU_add_test(s, "write errors", test_write_errors);
 	CU_add_test(s, "an unclean error", test_unclean_error);
 	CU_add_test(s, "the writer is replaced", test_writer_is_replaced);
+	CU_add_test(s, "a late failure hides no lowering", test_late_failure_hides_no_lowering);
+	CU_add_test(s, "a repeated id while the first one waits", test_an_id_that_waits);
+	CU_add_test(s, "the line has an end", test_the_line_has_an_end);
 }

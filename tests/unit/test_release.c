@@ -403,6 +403,25 @@ test_without_candidate(void)
 	}
 }
 
+/* `rollback --all` left releases without a candidate in a state that nothing could end. */
+static void
+test_rollback_without_candidate(void)
+{
+	struct release_case c = facts(STATE_IDLE, COMMAND_ROLLBACK);
+	struct release_ruling r;
+
+	config.arms[ARM_CANDIDATE] = NULL;
+	now.share_bp = now.stage_percent = 0;
+	r = decide(&c);
+	CU_ASSERT(r.legal && !r.changes);
+	CU_ASSERT_EQUAL(r.next.state, STATE_IDLE);
+	c.cut = true;
+	CU_ASSERT(decide(&c).changes);
+	c = facts(STATE_HOLD, COMMAND_ROLLBACK);
+	config.arms[ARM_CANDIDATE] = NULL;
+	CU_ASSERT_EQUAL(decide(&c).next.state, STATE_ROLLED_BACK);
+}
+
 /* A refusal's text holds the longest plan and still says what else would work. */
 static void
 test_long_plan(void)
@@ -449,6 +468,7 @@ suite_release(void)
 	CU_add_test(s, "a freeze ends", test_freeze_ends);
 	CU_add_test(s, "rollback is never refused", test_rollback_is_never_refused);
 	CU_add_test(s, "without candidate", test_without_candidate);
+	CU_add_test(s, "rollback without candidate", test_rollback_without_candidate);
 	CU_add_test(s, "long plan", test_long_plan);
 	CU_add_test(s, "waivables", test_waivables);
 }

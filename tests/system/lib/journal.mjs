@@ -2,7 +2,7 @@
 // Helpers of the tests that take a grayd down and look at what the next one makes of its journal.
 
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { smallConfig, startGrayd, until } from "./grayd.mjs";
@@ -11,8 +11,9 @@ const mounted = new Set();
 
 // A folder that outlives the grayds that use it; removed, with what is mounted there, when the test
 // ends.
-export function keptFolder(t) {
+export function keptFolder(t, mode = 0o700) {
 	const dir = mkdtempSync(join(tmpdir(), "grayd-journal-"));
+	chmodSync(dir, mode);
 	mkdirSync(join(dir, "state"), { mode: 0o700 });
 	t.after(() => {
 		if (mounted.delete(join(dir, "state"))) spawnSync("umount", ["-l", join(dir, "state")]);
