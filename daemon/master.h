@@ -13,6 +13,7 @@
 
 #include "common/config.h"
 #include "common/policy.h"
+#include "common/seen.h"
 #include "common/slot.h"
 #include "daemon/listen.h"
 #include "daemon/predecessor.h"
@@ -71,6 +72,8 @@ struct master {
 	struct policy policy; /* what is published now; only transition.c writes it */
 	struct policy acked;  /* the newest policy that every live worker has acknowledged */
 	struct slots slots;
+	struct seen_region *seen; /* sticky keys and answers that rollouts have met */
+	int seen_fd;
 	struct supervisor supervisor;
 	struct pending_change *pending; /* transition.c: published, not yet acknowledged by all */
 	struct pending_change *raising; /* transition_raise.c: not yet published */
