@@ -22,6 +22,7 @@
 #include "daemon/generation.h"
 #include "daemon/journal.h"
 #include "daemon/notify.h"
+#include "daemon/guard.h"
 #include "daemon/planner.h"
 #include "daemon/preflight.h"
 #include "daemon/rates.h"
@@ -207,7 +208,7 @@ start(struct master *m, struct err *e)
 		return -1;
 	if (m->predecessor != NULL ? predecessor_begin(m, e) != 0 : begin_alone(m, e) != 0)
 		return -1;
-	if (planner_start(m, e) != 0 || rates_start(m, e) != 0)
+	if (guard_start(m, e) != 0 || planner_start(m, e) != 0 || rates_start(m, e) != 0)
 		return -1;
 	if (validation_begin(m, m->generation, c, e) != 0)
 		return -1;
@@ -225,6 +226,7 @@ end(struct master *m)
 	    !predecessor_is_settled(m) || (m->failure.msg[0] != '\0' && !m->refused);
 
 	planner_stop(m);
+	guard_stop(m);
 	rates_stop(m);
 	upgrade_end(m);
 	transition_end(m);

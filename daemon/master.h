@@ -26,6 +26,7 @@ struct predecessor;
 struct upgrade;
 struct journal;
 struct pending_change;
+struct guard;
 struct planner;
 struct preflight;
 struct rates;
@@ -81,6 +82,7 @@ struct master {
 	struct remembered_id remembered[REMEMBERED_IDS]; /* transition.c */
 	unsigned n_remembered;
 	struct rates *rates;	 /* rates.c; NULL: nobody asks for rates (tests) */
+	struct guard *guard;	 /* guard.c; NULL: nobody watches (tests) */
 	struct planner *planner; /* planner.c; NULL: nothing moves by itself (tests) */
 	/* control.c's own; NULL: not open. master.c calls control_open(m, e) before the first fork
 	 * and control_close(m) at the end. Children never need to: they close every descriptor they
