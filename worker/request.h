@@ -28,6 +28,7 @@ struct failure {
 /* What witness.c notes of a request at its assignment. */
 struct witness {
 	bool counts;  /* it is in the guard's statistics */
+	bool again;   /* it counts again, for the breaker */
 	bool first;   /* of its key in this rollout, or it has none */
 	bool has_key;
 	uint16_t share_bp;

@@ -9,8 +9,8 @@
 #include "common/seen.h"
 #include "common/slot_evidence.h"
 
-/* Where nobody is left to compare with, a key counts again after so long: only the breaker looks,
- * and a candidate that breaks for users whom it has served well must be seen. */
+/* Where hardly anybody is left to compare with, a key counts again after so long, for the breaker
+ * only: a candidate that breaks for users whom it has served well must be seen. */
 #define KEY_SPAN_US (600 * (uint64_t)US_PER_S)
 
 #define SMALL_BYTES  4096
@@ -32,10 +32,23 @@ is_split(const struct request *r)
 	return reason == ROUTE_STICKY || reason == ROUTE_RANDOM || reason == ROUTE_PIN_DENIED;
 }
 
-static uint64_t
-key_span(const struct policy_release *p)
+/* False: the table is full, and the request must not count. */
+static bool
+meet_key(struct request *r, uint64_t key_hash)
 {
-	return p->share_bp == HASH_BUCKETS ? 1 + clock_mono_us() / KEY_SPAN_US : 0;
+	const struct policy_release *p = r->release->policy;
+	struct witness *w = &r->witness;
+	enum seen_result met =
+	    seen_meet(r->worker->seen, SEEN_KEYS, seen_digest(key_hash, p->rollout_id, 0));
+	uint64_t span = 1 + clock_mono_us() / KEY_SPAN_US;
+
+	w->has_key = true;
+	w->key = key_hash;
+	w->first = met == SEEN_NEW;
+	if (met == SEEN_KNOWN && p->share_bp >= EVIDENCE_ALONE_BP)
+		w->again = seen_meet(r->worker->seen, SEEN_KEYS,
+			       seen_digest(key_hash, p->rollout_id, span)) == SEEN_NEW;
+	return met != SEEN_FULL;
 }
 
 void
@@ -44,7 +57,6 @@ witness_assigned(struct request *r, bool has_key, uint64_t key_hash)
 	const struct policy_release *p = r->release->policy;
 	struct witness *w = &r->witness;
 	struct slot_evidence_arm *arm;
-	enum seen_result met = SEEN_NEW;
 
 	if (!is_split(r) || p->rollout_id == 0 || p->share_bp == 0 || r->worker->seen == NULL ||
 	    r->release->config->guard.mode == GUARD_OFF)
@@ -52,17 +64,12 @@ witness_assigned(struct request *r, bool has_key, uint64_t key_hash)
 	arm = slot_evidence_arm(evidence_of(r), p->rollout_id, p->share_bp, r->decision.arm);
 	if (arm == NULL)
 		return;
-	if (has_key)
-		met = seen_meet(
-		    r->worker->seen, SEEN_KEYS, seen_digest(key_hash, p->rollout_id, key_span(p)));
-	if (met == SEEN_FULL) {
+	w->first = true;
+	if (has_key && !meet_key(r, key_hash)) {
 		tally_add(&evidence_of(r)->uncounted, 1);
 		return;
 	}
 	w->counts = true;
-	w->first = met == SEEN_NEW;
-	w->has_key = has_key;
-	w->key = key_hash;
 	w->share_bp = p->share_bp;
 	w->rollout_id = p->rollout_id;
 	if (w->first)
@@ -179,7 +186,9 @@ count_bad(struct request *r, struct slot_evidence_arm *arm, uint32_t found)
 			    r->worker->seen, SEEN_FAILED, seen_digest(w->key, w->rollout_id, i));
 		if (met == SEEN_NEW)
 			tally_add(&arm->bad_keys[i], 1);
-		else if (met == SEEN_FULL)
+		if (met == SEEN_NEW && w->again)
+			tally_add(&arm->bad_again[i], 1);
+		if (met == SEEN_FULL)
 			tally_add(&evidence_of(r)->uncounted, 1);
 	}
 }
@@ -256,6 +265,8 @@ witness_finished(struct request *r, uint64_t now_us)
 	tally_add(&arm->requests, 1);
 	if (w->first)
 		tally_add(&arm->firsts, 1);
+	if (w->again)
+		tally_add(&arm->again, 1);
 	count_bad(r, arm, found);
 	count_classes(r, arm);
 	if (r->outcome != OUTCOME_OK)
