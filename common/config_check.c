@@ -226,6 +226,11 @@ finish_release(struct reader *r, void *base, const cJSON *given)
 			return reader_fail_key(r, cJSON_GetObjectItemCaseSensitive(given, "plan"),
 			    "gates", "%u is none of the stages", plan->gates[i]);
 		}
+	if (plan->mode == PLAN_AUTO && release->guard.mode == GUARD_OFF) {
+		reader_enter(r, "plan");
+		return reader_fail_key(r, cJSON_GetObjectItemCaseSensitive(given, "plan"), "mode",
+		    "\"auto\" goes by what the guard says, and guard.mode is \"off\"");
+	}
 	return 0;
 }
 

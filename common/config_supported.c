@@ -46,17 +46,6 @@ check_model(struct reader *r, const struct config *c, const cJSON *root, unsigne
 }
 
 static int
-check_release(struct reader *r, const struct config *c, const cJSON *root, unsigned i)
-{
-	const struct config_release *release = &c->releases[i];
-	struct spot at = { "releases", release->name, i, "plan", "mode" };
-
-	if (release->plan.mode != PLAN_AUTO)
-		return 0;
-	return refuse(r, root, at, "\"auto\"");
-}
-
-static int
 check_client(struct reader *r, const struct config *c, const cJSON *root, unsigned i)
 {
 	const struct config_client *client = &c->clients[i];
@@ -75,8 +64,6 @@ config_check_supported(struct reader *r, const struct config *c, const cJSON *ro
 
 	for (unsigned i = 0; rc == 0 && i < c->n_models; i++)
 		rc = check_model(r, c, root, i);
-	for (unsigned i = 0; rc == 0 && i < c->n_releases; i++)
-		rc = check_release(r, c, root, i);
 	for (unsigned i = 0; rc == 0 && i < c->n_clients; i++)
 		rc = check_client(r, c, root, i);
 	return rc;

@@ -158,7 +158,7 @@ struct slot_arm {
 	    fallbacks[OUTCOME_COUNT]; /* requests assigned here that fell back, by why */
 	_Atomic uint64_t window;      /* requests split to this arm since the share last changed */
 	struct histogram latency_us,
-	    first_token_us; /* of requests assigned here that ended well here */
+	    first_token_us;		/* of requests assigned here that ended well here */
 	_Atomic uint32_t standing;	/* slot 0 only: enum standing of this arm's model */
 	_Atomic uint64_t asked_wall_us; /* slot 0 only: when its provider said so; 0: never */
 };
@@ -186,7 +186,9 @@ struct errring {
 
 /* ---- evidence: what the guard compares ------------------------------------------------------- */
 
-#define EVIDENCE_SHARES 16 /* different shares in one rollout; later ones are not counted */
+/* From here on hardly anybody is left on stable to compare with. */
+#define EVIDENCE_ALONE_BP 9000
+#define EVIDENCE_SHARES	  16 /* different shares in one rollout; later ones are not counted */
 /* Of milliseconds, tokens, millionths of a USD: log-linear, exact below 4, then four an octave. */
 #define EVIDENCE_OCTAVES 18
 #define EVIDENCE_BUCKETS ((EVIDENCE_OCTAVES - 1) * 4)
@@ -194,23 +196,25 @@ struct errring {
 #define EVIDENCE_LOG_UNIT 256
 
 /* Once as the workers write it, and once as the master adds it up. */
-#define EVIDENCE_VALUE(WORD)                                                               \
-	{                                                                                  \
-		/* of the logarithms of microseconds, tokens, billionths of a USD */       \
-		WORD n, sum, squares;                                                      \
-		WORD buckets[EVIDENCE_BUCKETS];                                            \
+#define EVIDENCE_VALUE(WORD)                                                         \
+	{                                                                            \
+		/* of the logarithms of microseconds, tokens, billionths of a USD */ \
+		WORD n, sum, squares;                                                \
+		WORD buckets[EVIDENCE_BUCKETS];                                      \
 	}
-#define EVIDENCE_ARM(WORD, VALUE)                                                          \
-	{                                                                                  \
-		WORD assigned; /* first requests of keys, and those without, by the split */ \
-		WORD requests; /* that ended, and count */                                 \
-		WORD firsts;   /* those of them that were the first of their key, or had none */ \
-		WORD bad[SYMPTOM_COUNT];       /* of `requests` */                         \
-		WORD bad_firsts[SYMPTOM_COUNT]; /* of `firsts` */                          \
-		WORD bad_keys[SYMPTOM_COUNT];  /* first bad requests of keys, and those without */ \
-		WORD praised;		       /* an outside judge called them good */     \
-		WORD classes[CLASS_COUNT];     /* of `requests` */                         \
-		VALUE values[VALUE_COUNT];     /* of those of `firsts` that ended well */  \
+#define EVIDENCE_ARM(WORD, VALUE)                                                                  \
+	{                                                                                          \
+		WORD assigned; /* first requests of keys, and those without, by the split */       \
+		WORD requests; /* that ended, and count */                                         \
+		WORD firsts;   /* those of them that were the first of their key, or had none */   \
+		WORD bad[SYMPTOM_COUNT];	/* of `requests` */                                \
+		WORD bad_firsts[SYMPTOM_COUNT]; /* of `firsts` */                                  \
+		WORD bad_keys[SYMPTOM_COUNT]; /* first bad requests of keys, and those without */  \
+		/* Known keys, each once in a while, from EVIDENCE_ALONE_BP on: for the breaker */ \
+		WORD again, bad_again[SYMPTOM_COUNT];                                              \
+		WORD praised;		   /* an outside judge called them good */                 \
+		WORD classes[CLASS_COUNT]; /* of `requests` */                                     \
+		VALUE values[VALUE_COUNT]; /* of those of `firsts` that ended well */              \
 	}
 struct slot_value EVIDENCE_VALUE(_Atomic uint64_t);
 struct slot_evidence_arm EVIDENCE_ARM(_Atomic uint64_t, struct slot_value);
@@ -219,7 +223,8 @@ struct slot_evidence_arm EVIDENCE_ARM(_Atomic uint64_t, struct slot_value);
 struct slot_evidence {
 	_Atomic uint64_t rollout_id; /* 0: none, and while it is emptied for another */
 	_Atomic uint64_t uncounted;  /* requests left out since a table of keys was full */
-	_Atomic uint64_t shares[EVIDENCE_SHARES]; /* share_bp + 1; 0: this and all behind are free */
+	_Atomic uint64_t
+	    shares[EVIDENCE_SHARES]; /* share_bp + 1; 0: this and all behind are free */
 	struct slot_evidence_arm arms[EVIDENCE_SHARES][ARM_COUNT];
 };
 

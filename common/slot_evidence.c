@@ -126,6 +126,8 @@ arm_sane(const struct evidence_arm *a)
 	    a->firsts > a->requests + AHEAD || !below(a->bad, SYMPTOM_COUNT, a->requests + AHEAD) ||
 	    !below(a->bad_firsts, SYMPTOM_COUNT, a->firsts + AHEAD) ||
 	    !below(a->bad_keys, SYMPTOM_COUNT, a->requests + AHEAD) ||
+	    a->again > a->requests + AHEAD ||
+	    !below(a->bad_again, SYMPTOM_COUNT, a->again + AHEAD) ||
 	    a->praised > a->requests + AHEAD ||
 	    !below(a->classes, CLASS_COUNT, a->requests + AHEAD))
 		return false;

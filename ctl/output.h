@@ -40,6 +40,8 @@ void text_print_rollouts(const struct screen *screen, const struct cJSON *status
 output_show_fn text_show_history, text_show_verify;
 /* One line if the journal has failed. */
 void text_print_journal(const struct screen *screen, const struct cJSON *status);
+/* ---- text_guard.c ---------------------------------------------------------------------------- */
+output_show_fn text_show_explain, text_show_replay;
 /* ---- text_check.c ---------------------------------------------------------------------------- */
 output_show_fn text_show_check;
 /* One line for each model in an answer to `status` that its provider does not vouch for. */

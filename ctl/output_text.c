@@ -102,6 +102,8 @@ show_failure(const struct screen *screen, const struct args *args, const cJSON *
 #define show_stats   text_show_stats
 #define show_errors  text_show_errors
 #define show_cost    text_show_cost
+#define show_explain text_show_explain
+#define show_replay  text_show_replay
 const struct output output_text = {
 	.show = {
 #define VERB(id, name, right, handler, show, ...) [VERB_##id] = show_##show,

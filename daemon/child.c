@@ -98,6 +98,9 @@ take_shared(const struct master *m, const struct child *c, struct child_seed *se
 		return -1;
 	if (c->role->observes)
 		return slots_map_readonly(&seed->slots, m->slots.fd, e);
+	seed->seen = seen_map(m->seen_fd, e);
+	if (seed->seen == NULL)
+		return -1;
 	seed->slot = slot_map_own(m->slots.fd, c->slot, e);
 	return seed->slot != NULL ? 0 : -1;
 }

@@ -112,6 +112,14 @@ void cmd_compare(struct cmd *cmd);
 void cmd_history(struct cmd *cmd);
 void cmd_verify(struct cmd *cmd);
 
+/* cmd_guard.c: what the guard thinks */
+void cmd_explain(struct cmd *cmd);
+void cmd_replay(struct cmd *cmd);
+void cmd_judge(struct cmd *cmd);
+/* What `status` says of a release's guard. */
+void cmd_put_guard(struct cmd *cmd, cJSON *in, const struct policy_release *set,
+    const struct config_release *release);
+
 /* cmd_change.c: what is to be */
 void cmd_start(struct cmd *cmd);
 void cmd_stage(struct cmd *cmd);

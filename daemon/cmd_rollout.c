@@ -29,6 +29,7 @@ put_plan(struct cmd *cmd, cJSON *in, const struct policy_release *set,
 	cmd_put_text(cmd, plan, "phase", plan_phase_name(view.phase));
 	cmd_put_bool(cmd, plan, "idle", view.idle);
 	cmd_put_bool(cmd, plan, "moves", view.moves);
+	cmd_put_bool(cmd, plan, "waits_for_guard", view.waits_for_guard);
 	if (view.moves)
 		cmd_put_number(
 		    cmd, plan, "remaining_s", (double)(view.remaining_us / US_PER_MS) / 1000);
@@ -69,6 +70,7 @@ cmd_put_rollout(struct cmd *cmd, cJSON *in, const struct policy_release *set,
 	cmd_put_number(cmd, in, "rollout", (double)set->rollout_id);
 	put_waivers(cmd, in, set->waived);
 	put_plan(cmd, in, set, release);
+	cmd_put_guard(cmd, in, set, release);
 }
 
 /* ---- route ----------------------------------------------------------------------------------- */

@@ -60,6 +60,7 @@ uint64_t journal_revision(const struct master *m);
 /* `history` and `verify`: answered by the writer, on its own time. */
 void journal_ask_history(struct master *m, struct cmd *cmd, const char *release, unsigned limit);
 void journal_ask_verify(struct master *m, struct cmd *cmd);
+void journal_ask_replay(struct master *m, struct cmd *cmd, const char *release);
 /* The caller of this command has gone. */
 void journal_forget(struct master *m, const struct cmd *cmd);
 

@@ -34,7 +34,7 @@ send_question(const struct journal *j, struct journal_question *q)
 	struct order_head head = { .kind = q->kind, .id = q->id };
 	struct iovec parts[2] = { { &head, sizeof(head) }, { &q->wish, sizeof(q->wish) } };
 	struct msghdr message = { .msg_iov = parts,
-		.msg_iovlen = q->kind == ORDER_HISTORY ? 2 : 1 };
+		.msg_iovlen = q->kind != ORDER_VERIFY ? 2 : 1 };
 
 	q->sent = sendmsg(j->writer->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
 	return q->sent;
@@ -78,7 +78,7 @@ ask(struct master *m, struct cmd *cmd, char kind, const struct history_wish *wis
 	q->cmd = cmd;
 	q->kind = kind;
 	q->wish = *wish;
-	q->member = kind == ORDER_HISTORY ? "history" : "journal";
+	q->member = kind == ORDER_HISTORY ? "history" : kind == ORDER_VERIFY ? "journal" : "replay";
 	q->next = j->questions;
 	j->questions = q;
 	if (j->hello)
@@ -98,6 +98,15 @@ void
 journal_ask_verify(struct master *m, struct cmd *cmd)
 {
 	ask(m, cmd, ORDER_VERIFY, &(struct history_wish){ .limit = 0 });
+}
+
+void
+journal_ask_replay(struct master *m, struct cmd *cmd, const char *release)
+{
+	struct history_wish wish = { .limit = 1 };
+
+	snprintf(wish.release, sizeof(wish.release), "%s", release);
+	ask(m, cmd, ORDER_REPLAY, &wish);
 }
 
 void

@@ -18,6 +18,7 @@
 #include "common/log.h"
 #include "daemon/journal_file.h"
 #include "daemon/journal_read.h"
+#include "daemon/journal_replay.h"
 #include "worker/worker.h"
 
 #define ORDER_MAX (AUDIT_LINE_MAX + sizeof(struct order_head))
@@ -138,6 +139,8 @@ look_up(struct writer *w, const struct order_head *order, const struct history_w
 		return err_set(e, "the journal cannot be opened");
 	if (order->kind == ORDER_VERIFY)
 		return journal_read_verify(w->dir, end, answer, e);
+	if (order->kind == ORDER_REPLAY)
+		return journal_replay(w->dir, wish->release, end, answer, e);
 	return journal_read_history(w->dir, wish->release, wish->limit, end, answer, e);
 }
 
@@ -150,7 +153,7 @@ on_question(struct writer *w, const struct order_head *order, const char *rest, 
 	pid_t pid;
 	int rc;
 
-	if (order->kind == ORDER_HISTORY && n == sizeof(wish))
+	if (order->kind != ORDER_VERIFY && n == sizeof(wish))
 		memcpy(&wish, rest, sizeof(wish));
 	pid = fork();
 	if (pid > 0)
@@ -178,7 +181,8 @@ obey(struct writer *w, size_t n)
 	n -= sizeof(order);
 	if (order.kind == ORDER_WRITE)
 		on_write(w, &order, rest, n);
-	else if (order.kind == ORDER_HISTORY || order.kind == ORDER_VERIFY)
+	else if (order.kind == ORDER_HISTORY || order.kind == ORDER_VERIFY ||
+		 order.kind == ORDER_REPLAY)
 		on_question(w, &order, rest, n);
 }
 

@@ -18,6 +18,7 @@ enum journal_order {
 	ORDER_WRITE = 'w',   /* a body follows; the next comes only after the answer */
 	ORDER_HISTORY = 'h', /* struct history_wish follows */
 	ORDER_VERIFY = 'v',
+	ORDER_REPLAY = 'r', /* struct history_wish follows */
 };
 
 struct order_head {

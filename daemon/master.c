@@ -22,6 +22,7 @@
 #include "daemon/generation.h"
 #include "daemon/journal.h"
 #include "daemon/notify.h"
+#include "daemon/guard.h"
 #include "daemon/planner.h"
 #include "daemon/preflight.h"
 #include "daemon/rates.h"
@@ -114,6 +115,9 @@ make_shared(struct master *m, struct err *e)
 {
 	if (policy_create(&m->store, e) != 0 || slots_create(&m->slots, e) != 0)
 		return -1;
+	m->seen = seen_create(&m->seen_fd, e);
+	if (m->seen == NULL)
+		return -1;
 	for (unsigned i = 0; i < m->config->n_releases; i++) {
 		if (slots_declare(&m->slots, m->config->releases[i].name) != 0)
 			return err_set(e, "more than %d releases", RELEASES_MAX);
@@ -204,7 +208,7 @@ start(struct master *m, struct err *e)
 		return -1;
 	if (m->predecessor != NULL ? predecessor_begin(m, e) != 0 : begin_alone(m, e) != 0)
 		return -1;
-	if (planner_start(m, e) != 0 || rates_start(m, e) != 0)
+	if (guard_start(m, e) != 0 || planner_start(m, e) != 0 || rates_start(m, e) != 0)
 		return -1;
 	if (validation_begin(m, m->generation, c, e) != 0)
 		return -1;
@@ -222,6 +226,7 @@ end(struct master *m)
 	    !predecessor_is_settled(m) || (m->failure.msg[0] != '\0' && !m->refused);
 
 	planner_stop(m);
+	guard_stop(m);
 	rates_stop(m);
 	upgrade_end(m);
 	transition_end(m);
@@ -242,6 +247,7 @@ end(struct master *m)
 	if (m->base != NULL)
 		event_base_free(m->base);
 	slots_destroy(&m->slots);
+	seen_destroy(m->seen, m->seen_fd);
 	policy_destroy(&m->store);
 	listen_close(&m->listeners);
 	config_free(m->config);
@@ -264,7 +270,7 @@ master_run(struct config *config, const struct master_options *o, struct err *e)
 	m->verbose = o->verbose;
 	m->program = o->program;
 	m->predecessor = o->predecessor;
-	m->signal_fd = m->store.fd = m->slots.fd = m->listeners.admin.fd = -1;
+	m->signal_fd = m->store.fd = m->slots.fd = m->seen_fd = m->listeners.admin.fd = -1;
 	m->generation = m->last_generation = 1;
 	m->started_mono_us = clock_mono_us();
 	m->started_wall_us = clock_wall_us();

@@ -13,6 +13,7 @@
 
 #include "common/config.h"
 #include "common/policy.h"
+#include "common/seen.h"
 #include "common/slot.h"
 #include "daemon/listen.h"
 #include "daemon/predecessor.h"
@@ -25,6 +26,7 @@ struct predecessor;
 struct upgrade;
 struct journal;
 struct pending_change;
+struct guard;
 struct planner;
 struct preflight;
 struct rates;
@@ -71,6 +73,8 @@ struct master {
 	struct policy policy; /* what is published now; only transition.c writes it */
 	struct policy acked;  /* the newest policy that every live worker has acknowledged */
 	struct slots slots;
+	struct seen_region *seen; /* sticky keys and answers that rollouts have met */
+	int seen_fd;
 	struct supervisor supervisor;
 	struct pending_change *pending; /* transition.c: published, not yet acknowledged by all */
 	struct pending_change *raising; /* transition_raise.c: not yet published */
@@ -79,6 +83,7 @@ struct master {
 	struct remembered_id remembered[REMEMBERED_IDS]; /* transition.c */
 	unsigned n_remembered;
 	struct rates *rates;	 /* rates.c; NULL: nobody asks for rates (tests) */
+	struct guard *guard;	 /* guard.c; NULL: nobody watches (tests) */
 	struct planner *planner; /* planner.c; NULL: nothing moves by itself (tests) */
 	/* control.c's own; NULL: not open. master.c calls control_open(m, e) before the first fork
 	 * and control_close(m) at the end. Children never need to: they close every descriptor they

@@ -187,6 +187,14 @@ look_for_data(const struct plan_clock *clock, const struct plan_facts *f, struct
 	}
 }
 
+/* An `auto` plan goes on by evidence only, whatever its clocks say. */
+static bool
+evidence_allows(const struct plan_facts *f, struct plan_order *order)
+{
+	order->if_safe = f->config->plan.mode == PLAN_AUTO;
+	return !order->if_safe || f->safe;
+}
+
 static void
 look_for_end_of_step(
     const struct plan_clock *clock, const struct plan_facts *f, struct plan_order *order)
@@ -194,7 +202,8 @@ look_for_end_of_step(
 	const struct config_plan *plan = &f->config->plan;
 
 	if (f->now->state != STATE_STEP || clock->phase != PHASE_OBSERVE ||
-	    clock->dwell_us < us(plan->dwell_ms) || release_frozen(f->now, f->wall_us))
+	    clock->dwell_us < us(plan->dwell_ms) || release_frozen(f->now, f->wall_us) ||
+	    !evidence_allows(f, order))
 		return;
 	give(order, COMMAND_PROMOTE, HOLD_NONE);
 	SAY(order, "the dwell of this stage is over");
@@ -217,6 +226,7 @@ look_for_deadline(
 		give(order, COMMAND_ROLLBACK, HOLD_NONE);
 	else if (f->now->state == STATE_STEP)
 		give(order, COMMAND_PAUSE, HOLD_DEADLINE);
+	order->if_safe = false;
 	SAY(order, "the step has lasted longer than step_deadline_ms");
 	PROVE(order, "{\"step_ms\":%" PRIu64 ",\"step_deadline_ms\":%" PRIu64 "}",
 	    clock->step_us / US_PER_MS, plan->step_deadline_ms);
@@ -229,7 +239,7 @@ look_for_end_of_bake(
 	const struct config_plan *plan = &f->config->plan;
 
 	if (f->now->state != STATE_BAKE || clock->bake_us < us(plan->bake_ms) ||
-	    release_frozen(f->now, f->wall_us))
+	    release_frozen(f->now, f->wall_us) || !evidence_allows(f, order))
 		return;
 	give(order, COMMAND_FULL, HOLD_NONE);
 	SAY(order, "the bake is over");
@@ -243,6 +253,7 @@ look_for_thaw(const struct plan_facts *f, struct plan_order *order)
 	if (!f->now->frozen || release_frozen(f->now, f->wall_us))
 		return;
 	give(order, COMMAND_UNFREEZE, HOLD_NONE);
+	order->if_safe = false;
 	SAY(order, "the time of the freeze is over");
 	PROVE(order, "{\"until_us\":%" PRIu64 "}", f->now->freeze_until_us);
 }
@@ -301,10 +312,12 @@ plan_look(const struct plan_clock *clock, const struct policy_release *now,
 	view->next_bp = release_next_stage_bp(config, now->share_bp);
 	if (plan->mode == PLAN_MANUAL && clock->starved)
 		view->warning = HOLD_NO_DATA;
+	view->waits_for_guard =
+	    plan->mode == PLAN_AUTO && view->next_bp != 0 && view->phase != PHASE_GATE;
 	if (now->state == STATE_BAKE) {
 		view->moves = true;
 		view->remaining_us = left(plan->bake_ms, clock->bake_us);
-	} else if (now->state == STATE_STEP && plan->mode == PLAN_TIMED && view->next_bp != 0 &&
+	} else if (now->state == STATE_STEP && plan->mode != PLAN_MANUAL && view->next_bp != 0 &&
 		   view->phase != PHASE_GATE) {
 		view->moves = !is_gate(config, now->share_bp);
 		view->remaining_us =

@@ -42,6 +42,7 @@ struct plan_facts {
 	const struct config_release *config;
 	struct slot_activity activity;
 	uint64_t mono_us, wall_us;
+	bool safe; /* the guard says so of this step, and said it just now */
 };
 
 /* What is to be done, and why in words and in integers. */
@@ -49,6 +50,7 @@ struct plan_order {
 	bool given;
 	enum release_command command;
 	enum hold_reason hold;
+	bool if_safe; /* only if the guard still says so; reason and evidence are then its own */
 	char reason[128];
 	char evidence[192]; /* a JSON object */
 };
@@ -60,6 +62,7 @@ struct plan_view {
 	enum plan_phase phase;
 	bool idle;		  /* the clocks stand still for want of requests */
 	bool moves;		  /* it goes on by itself in `remaining_us` of running clock */
+	bool waits_for_guard;	  /* and not before the guard calls the step safe */
 	uint64_t remaining_us;	  /* until the next stage, or the end of the bake */
 	uint32_t next_bp;	  /* the next stage; 0: there is none */
 	enum hold_reason warning; /* what would hold a plan that is not manual */

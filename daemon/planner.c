@@ -13,6 +13,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "daemon/guard.h"
 #include "daemon/master.h"
 #include "daemon/validation.h"
 
@@ -111,6 +112,8 @@ static void
 carry_out(struct master *m, struct planned *p, const struct policy_release *now,
     const struct plan_order *order)
 {
+	struct buf evidence = { 0 };
+	char reason[160];
 	struct change change = {
 		.command = order->command,
 		.release = p->name,
@@ -126,11 +129,21 @@ carry_out(struct master *m, struct planned *p, const struct policy_release *now,
 		refused(p, e.msg);
 		return;
 	}
+	if (order->if_safe) {
+		if (guard_confirm(m, now, &evidence, reason, sizeof(reason)) != 0) {
+			buf_free(&evidence);
+			return; /* not any more: the plan asks again */
+		}
+		snprintf(change.actor.name, sizeof(change.actor.name), "guard");
+		change.reason = reason;
+		change.evidence = (const char *)buf_bytes(&evidence);
+	}
 	p->waiting = true; /* the receipt may come before this returns */
-	if (transition_apply(m, &change, on_receipt, p, &e) == CTL_OK)
-		return;
-	p->waiting = false;
-	refused(p, e.msg);
+	if (transition_apply(m, &change, on_receipt, p, &e) != CTL_OK) {
+		p->waiting = false;
+		refused(p, e.msg);
+	}
+	buf_free(&evidence);
 }
 
 /* ---- the tick -------------------------------------------------------------------------------- */
@@ -164,6 +177,7 @@ tick_release(struct master *m, const struct policy_release *now, uint64_t mono_u
 		return;
 	if (release_exposed(now->state))
 		slots_activity(&m->slots, now->name, &facts.activity);
+	facts.safe = guard_safe(m, now);
 	plan_tick(&p->clock, &facts, &order);
 	tell_phase(p, now);
 	if (order.given && !p->waiting && mono_us >= p->retry_us)

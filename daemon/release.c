@@ -210,6 +210,13 @@ set_state(struct policy_release *next, enum release_state state)
 	next->hold = HOLD_NONE;
 }
 
+/* Of an `auto` plan some stay on stable while it bakes: somebody to compare with. */
+static uint32_t
+holdback_bp(const struct config_release *config)
+{
+	return config->plan.mode == PLAN_AUTO ? config->plan.holdback_percent * 100 : 0;
+}
+
 static void
 go_to(const struct release_case *c, struct release_ruling *r, uint32_t share_bp)
 {
@@ -220,6 +227,8 @@ go_to(const struct release_case *c, struct release_ruling *r, uint32_t share_bp)
 	if (!has_candidate(c, r) || ((stands || share_bp > c->now->share_bp) && !may_advance(c, r)))
 		return;
 	next->share_bp = (uint16_t)share_bp;
+	if (share_bp == SHARE_FULL_BP)
+		next->share_bp -= (uint16_t)holdback_bp(c->config);
 	next->stage_percent = (uint16_t)((share_bp + 50) / 100);
 	set_state(next, share_bp == SHARE_FULL_BP ? STATE_BAKE : STATE_STEP);
 	if (!stands)
@@ -309,8 +318,10 @@ act_full(const struct release_case *c, struct release_ruling *r)
 static void
 act_finish(const struct release_case *c, struct release_ruling *r)
 {
-	if (may_advance(c, r))
-		set_state(&r->next, STATE_DONE);
+	if (!may_advance(c, r))
+		return;
+	set_state(&r->next, STATE_DONE);
+	r->next.share_bp = SHARE_FULL_BP;
 }
 
 static void

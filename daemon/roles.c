@@ -34,6 +34,7 @@ run_worker(const struct master *m, const struct child *c, const struct child_see
 		.n_workers = count_workers(m),
 		.generation = c->generation,
 		.slot = s->slot,
+		.seen = s->seen,
 		.policy = s->policy,
 		.n_listen = m->listeners.n,
 		.master_fd = s->master_fd,

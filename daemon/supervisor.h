@@ -20,6 +20,7 @@ struct child_seed {
 	int master_fd;			    /* its end of the pair, non-blocking */
 	const struct policy_region *policy; /* read-only; NULL where the role does not need it */
 	struct slot *slot;		    /* its own; NULL without one */
+	struct seen_region *seen;	    /* everybody's; NULL without a slot */
 	struct slots slots;		    /* of a role that observes: all of them, read-only */
 };
 

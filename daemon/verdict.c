@@ -106,7 +106,7 @@ say_symptom(struct verdict *v, const char *how)
 
 	if (v->test == TEST_BREAKER)
 		SAY(v, "%s: %s, %" PRIu64 " of %" PRIu64 " requests of the candidate were bad",
-		    release_waivable(v->what), how, s->n_bad, s->n);
+		    release_waivable(v->what), how, s->n_bad + s->bad_again, s->n + s->again);
 	else
 		SAY(v,
 		    "%s: %s, %" PRIu64 " of %" PRIu64 " on the candidate, %" PRIu64 " of %" PRIu64

@@ -79,9 +79,10 @@ struct verdict_symptom {
 	bool safe;
 	/* First bad events of keys under shares that can be compared, and all first requests. */
 	uint64_t bad[ARM_COUNT], firsts[ARM_COUNT];
-	uint64_t n, n_bad;    /* what the breaker counts: first requests of the candidate */
-	double harm, breaker; /* against the candidate */
-	double better, below; /* for it: compared with stable, and alone */
+	uint64_t n, n_bad;	   /* first requests of the candidate */
+	uint64_t again, bad_again; /* and those that the breaker counts again */
+	double harm, breaker;	   /* against the candidate */
+	double better, below;	   /* for it: compared with stable, and alone */
 };
 
 /* One value under the present share; of logarithms. */

@@ -12,14 +12,15 @@ breaker_of(const struct verdict_case *c, unsigned i, const struct verdict_sympto
 {
 	const struct verdict_span *span = c->span;
 	double budget = parts_fraction(c->rules->symptoms[i].budget), number = (double)span->number;
+	uint64_t n = s->n + s->again, bad = s->n_bad + s->bad_again;
 	double whole, part = -INFINITY;
 
 	if (budget <= 0)
 		return -INFINITY;
-	whole = log(0.9) + evidence_breaker(s->n, s->n_bad, budget);
-	if (span->number > 0 && s->n >= span->firsts && s->n_bad >= span->bad[i])
+	whole = log(0.9) + evidence_breaker(n, bad, budget);
+	if (span->number > 0 && n >= span->firsts && bad >= span->bad[i])
 		part = log(0.1 / (number * (number + 1))) +
-		       evidence_breaker(s->n - span->firsts, s->n_bad - span->bad[i], budget);
+		       evidence_breaker(n - span->firsts, bad - span->bad[i], budget);
 	return evidence_add(whole, part);
 }
 

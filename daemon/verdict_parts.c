@@ -25,6 +25,8 @@ parts_bad(const struct evidence *e, unsigned symptom, struct evidence_step *step
 
 		s->n += share->arms[ARM_CANDIDATE].firsts;
 		s->n_bad += share->arms[ARM_CANDIDATE].bad_firsts[symptom];
+		s->again += share->arms[ARM_CANDIDATE].again;
+		s->bad_again += share->arms[ARM_CANDIDATE].bad_again[symptom];
 		if (!is_split(share))
 			continue;
 		steps[n].share = share->share_bp / (double)SHARE_ALL_BP;
@@ -78,9 +80,9 @@ parts_candidate(const struct evidence *e, uint64_t bad[SYMPTOM_COUNT])
 	for (unsigned i = 0; i < e->n_shares; i++) {
 		const struct evidence_arm *a = &e->shares[i].arms[ARM_CANDIDATE];
 
-		firsts += a->firsts;
+		firsts += a->firsts + a->again;
 		for (unsigned k = 0; k < SYMPTOM_COUNT; k++)
-			bad[k] += a->bad_firsts[k];
+			bad[k] += a->bad_firsts[k] + a->bad_again[k];
 	}
 	return firsts;
 }

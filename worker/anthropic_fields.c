@@ -38,9 +38,45 @@ read_block_type(struct reader *r, enum jtok first)
 	return reader_skip(r, first);
 }
 
+static bool
+read_text(struct reader *r, enum jtok first)
+{
+	if (first == JTOK_STRING && r->scan.span.len > 0) {
+		struct quality_string text = quality_string(&r->scan);
+
+		quality_text(&r->facts->quality, &text);
+	}
+	return read_content(r, first);
+}
+
+/* Only a call has a name; its arguments follow in pieces, or are an object, which is JSON. */
+static bool
+read_name(struct reader *r, enum jtok first)
+{
+	if (first == JTOK_STRING) {
+		struct quality_string name = quality_string(&r->scan);
+
+		quality_next_call(&r->facts->quality, &name);
+	}
+	return reader_skip(r, first);
+}
+
+static bool
+read_arguments(struct reader *r, enum jtok first)
+{
+	if (first == JTOK_STRING) {
+		struct quality_string piece = quality_string(&r->scan);
+
+		quality_arguments(&r->facts->quality, &piece);
+		r->facts->content_bytes += piece.len;
+	}
+	return reader_skip(r, first);
+}
+
 static const struct reader_field block_fields[] = {
 	READER_FIELD("type", read_block_type),
-	READER_FIELD("text", read_content),
+	READER_FIELD("name", read_name),
+	READER_FIELD("text", read_text),
 	READER_FIELD("thinking", read_content),
 	READER_FIELD("data", read_content), /* of redacted_thinking */
 	READER_END,
@@ -88,7 +124,8 @@ read_stop_reason(struct reader *r, enum jtok first)
 }
 
 const struct reader_field anthropic_delta_fields[] = {
-	READER_FIELD("text", read_content),
+	READER_FIELD("text", read_text),
+	READER_FIELD("partial_json", read_arguments),
 	READER_FIELD("thinking", read_content),
 	READER_FIELD("stop_reason", read_stop_reason),
 	READER_END,

@@ -339,6 +339,7 @@ reset(struct attempt *a, struct request *r, enum arm arm)
 	a->number = r->attempts_done + 1u;
 	a->stream = r->chat.stream;
 	a->retry_after_ms = a->facts.retry_after_ms = -1;
+	a->facts.quality.wants_json = r->chat.wants_json;
 	a->started_us = clock_mono_us();
 	a->outcome = OUTCOME_INTERNAL;
 }

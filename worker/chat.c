@@ -146,6 +146,7 @@ read_tools(struct scan *scan, const struct value *v)
 {
 	struct jscan s;
 
+	scan->chat->tools = v->whole;
 	jscan_init(&s, scan->body + v->whole.off, v->whole.len);
 	scan->chat->has_tools = jscan_next(&s) == JTOK_ARRAY && jscan_next(&s) != JTOK_ARRAY_END;
 	return 0;
@@ -159,6 +160,24 @@ read_response_format(struct scan *scan, const struct value *v)
 	if (find_child(scan->body, v, "type", &type) > 0)
 		scan->chat->wants_json = string_is(scan->body, &type, "json_object") ||
 					 string_is(scan->body, &type, "json_schema");
+	return 0;
+}
+
+/* "text": {"format": ...} of /responses says what response_format says elsewhere. */
+static int
+read_text(struct scan *scan, const struct value *v)
+{
+	struct value format = { 0 };
+
+	return find_child(scan->body, v, "format", &format) > 0
+		   ? read_response_format(scan, &format)
+		   : 0;
+}
+
+static int
+read_prompt(struct scan *scan, const struct value *v)
+{
+	scan->chat->prompt = v->whole;
 	return 0;
 }
 
@@ -183,6 +202,10 @@ static const struct member {
 	{ "response_format", read_response_format },
 	{ "previous_response_id", read_bond },
 	{ "conversation", read_bond },
+	{ "messages", read_prompt },
+	{ "input", read_prompt },
+	{ "prompt", read_prompt },
+	{ "text", read_text },
 };
 
 #define N_MEMBERS (sizeof(members) / sizeof(members[0]))

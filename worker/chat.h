@@ -43,6 +43,8 @@ struct chat {
 	bool has_tools, wants_json; /* tools not empty; response_format asks for JSON */
 	bool bound;		    /* previous_response_id or conversation is given and not null */
 	struct jspan stream_options;	  /* the whole value; len 0: absent */
+	struct jspan tools;		  /* the whole value; len 0: absent */
+	struct jspan prompt; /* messages, input or prompt, whole; len 0: absent */
 	struct jspan include_usage;	  /* its value within stream_options; len 0: absent */
 	struct jspan keys[CHAT_KEYS_MAX]; /* as chat_keys; strings and numbers only, len 0: absent,
 					   * empty or another type; strings between the quotes */

@@ -41,6 +41,8 @@ replace(struct chat *c, struct body *b, struct jspan old, const void *bytes, siz
 	follow(&c->model, &change);
 	follow(&c->stream_options, &change);
 	follow(&c->include_usage, &change);
+	follow(&c->tools, &change);
+	follow(&c->prompt, &change);
 	for (unsigned i = 0; i < CHAT_KEYS_MAX; i++)
 		follow(&c->keys[i], &change);
 	c->last_brace = c->last_brace - old.len + n;

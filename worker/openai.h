@@ -23,6 +23,8 @@ enum openai_seen {
 struct openai_spans {
 	struct jspan type;  /* "type" of an event, between the quotes */
 	struct jspan error; /* the value of "error" */
+	struct quality_string delta; /* "delta" of an event, if it is a text */
+	struct quality_call call; /* the tool call that is being read */
 };
 
 /* An answer, or a chunk of a stream, of chat and completions. */
@@ -33,6 +35,12 @@ bool openai_usage(struct reader *r, enum jtok first);
 bool openai_error(struct reader *r, enum jtok first);
 /* A value that is content when there is something in it. */
 bool openai_content(struct reader *r, enum jtok first);
+/* The same, of a text that people or programs read: it is looked at for the guard too. */
+bool openai_text(struct reader *r, enum jtok first);
+bool openai_call_name(struct reader *r, enum jtok first);
+bool openai_call_arguments(struct reader *r, enum jtok first);
+/* An item of a response's output; calls are looked at for the guard. */
+bool openai_item(struct reader *r, enum jtok first, const struct reader_field *fields);
 /* A response object of /responses. */
 extern const struct reader_field openai_response_fields[];
 

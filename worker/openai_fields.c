@@ -22,6 +22,102 @@ openai_content(struct reader *r, enum jtok first)
 }
 
 bool
+openai_text(struct reader *r, enum jtok first)
+{
+	if (first == JTOK_STRING && r->scan.span.len > 0) {
+		struct quality_string text = quality_string(&r->scan);
+
+		quality_text(&r->facts->quality, &text);
+	}
+	return openai_content(r, first);
+}
+
+static bool
+read_refusal(struct reader *r, enum jtok first)
+{
+	if (first == JTOK_STRING && r->scan.span.len > 0)
+		r->facts->quality.refused = true;
+	return openai_content(r, first);
+}
+
+/* ---- tool calls ------------------------------------------------------------------------------ */
+
+bool
+openai_call_name(struct reader *r, enum jtok first)
+{
+	struct openai_spans *spans = r->into;
+
+	if (first == JTOK_STRING && r->scan.span.len > 0)
+		spans->call.name = quality_string(&r->scan);
+	return reader_skip(r, first);
+}
+
+bool
+openai_call_arguments(struct reader *r, enum jtok first)
+{
+	struct openai_spans *spans = r->into;
+
+	if (first == JTOK_STRING) {
+		spans->call.arguments = quality_string(&r->scan);
+		r->facts->content_bytes += r->scan.span.len;
+	}
+	return reader_skip(r, first);
+}
+
+static bool
+read_call_number(struct reader *r, enum jtok first)
+{
+	struct openai_spans *spans = r->into;
+	bool ok;
+
+	return reader_uint(r, first, &spans->call.number, &ok);
+}
+
+static const struct reader_field function_fields[] = {
+	READER_FIELD("name", openai_call_name),
+	READER_FIELD("arguments", openai_call_arguments),
+	READER_END,
+};
+
+static bool
+read_function(struct reader *r, enum jtok first)
+{
+	return reader_object(r, first, function_fields);
+}
+
+static const struct reader_field call_fields[] = {
+	READER_FIELD("index", read_call_number),
+	READER_FIELD("function", read_function),
+	READER_END,
+};
+
+/* In a whole answer calls have no numbers: each is one by itself. */
+static bool
+read_call(struct reader *r, enum jtok first)
+{
+	struct openai_spans *spans = r->into;
+
+	spans->call = (struct quality_call){ .number = UINT64_MAX };
+	if (!reader_object(r, first, call_fields))
+		return false;
+	r->seen |= OPENAI_CONTENT;
+	r->facts->content = true;
+	if (spans->call.number == UINT64_MAX) {
+		quality_next_call(&r->facts->quality, &spans->call.name);
+		quality_arguments(&r->facts->quality, &spans->call.arguments);
+	} else {
+		quality_piece(&r->facts->quality, &spans->call);
+	}
+	return true;
+}
+
+static bool
+read_calls(struct reader *r, enum jtok first)
+{
+	return reader_array(r, first, read_call);
+}
+
+bool
 openai_error(struct reader *r, enum jtok first)
 {
 	struct openai_spans *spans = r->into;
@@ -85,11 +181,11 @@ read_incomplete_reason(struct reader *r, enum jtok first)
 /* ---- chat and completions -------------------------------------------------------------------- */
 
 static const struct reader_field message_fields[] = {
-	READER_FIELD("content", openai_content),
+	READER_FIELD("content", openai_text),
 	READER_FIELD("reasoning_content", openai_content),
 	READER_FIELD("reasoning", openai_content),
-	READER_FIELD("refusal", openai_content),
-	READER_FIELD("tool_calls", openai_content),
+	READER_FIELD("refusal", read_refusal),
+	READER_FIELD("tool_calls", read_calls),
 	READER_FIELD("function_call", openai_content),
 	READER_FIELD("audio", openai_content),
 	READER_END,
@@ -101,11 +197,25 @@ read_message(struct reader *r, enum jtok first)
 	return reader_object(r, first, message_fields);
 }
 
+/* Texts of several answers come in turns. */
+static bool
+read_choice_number(struct reader *r, enum jtok first)
+{
+	uint64_t number = 0;
+	bool ok;
+
+	if (!reader_uint(r, first, &number, &ok))
+		return false;
+	r->facts->quality.mixed |= number > 0;
+	return true;
+}
+
 static const struct reader_field choice_fields[] = {
 	READER_FIELD("delta", read_message),
 	READER_FIELD("message", read_message),
-	READER_FIELD("text", openai_content),
+	READER_FIELD("text", openai_text),
 	READER_FIELD("finish_reason", read_finish_reason),
+	READER_FIELD("index", read_choice_number),
 	READER_END,
 };
 
@@ -230,10 +340,26 @@ const struct reader_field openai_choices_fields[] = {
 /* ---- responses ------------------------------------------------------------------------------- */
 
 static const struct reader_field part_fields[] = {
-	READER_FIELD("text", openai_content),
-	READER_FIELD("refusal", openai_content),
+	READER_FIELD("text", openai_text),
+	READER_FIELD("refusal", read_refusal),
 	READER_END,
 };
+
+bool
+openai_item(struct reader *r, enum jtok first, const struct reader_field *fields)
+{
+	struct openai_spans *spans = r->into;
+
+	spans->call = (struct quality_call){ 0 };
+	if (!reader_object(r, first, fields))
+		return false;
+	/* Other items have no arguments; those of a call that only begins are empty. */
+	if (spans->call.name.text != NULL && spans->call.arguments.len > 0) {
+		quality_next_call(&r->facts->quality, &spans->call.name);
+		quality_arguments(&r->facts->quality, &spans->call.arguments);
+	}
+	return true;
+}
 
 static bool
 read_part(struct reader *r, enum jtok first)
@@ -267,6 +393,8 @@ static const struct reader_field item_fields[] = {
 	READER_FIELD("type", read_item_type),
 	READER_FIELD("content", read_parts),
 	READER_FIELD("summary", read_parts),
+	READER_FIELD("name", openai_call_name),
+	READER_FIELD("arguments", openai_call_arguments),
 	READER_END,
 };
 
@@ -274,7 +402,7 @@ static bool
 read_item(struct reader *r, enum jtok first)
 {
 	r->seen |= OPENAI_ITEM;
-	return reader_object(r, first, item_fields);
+	return openai_item(r, first, item_fields);
 }
 
 static bool

@@ -8,6 +8,7 @@
 #include "common/buf.h"
 #include "common/config.h"
 #include "worker/chat.h"
+#include "worker/quality.h"
 #include "worker/sse.h"
 
 /* Tokens as billed; the first four are disjoint: each is multiplied by a price of its own. */
@@ -35,6 +36,7 @@ struct facts {
 	bool no_quota;		 /* the error means that no quota is left */
 	bool bad_key;		 /* the error means that the key is no good, whatever its status */
 	int64_t retry_after_ms;	 /* from the body; -1: none. Set it to -1 before. */
+	struct quality quality;	 /* for the guard */
 };
 
 /* What one event of a stream is. Bits. */

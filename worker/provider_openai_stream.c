@@ -21,14 +21,27 @@ read_type(struct reader *r, enum jtok first)
 	return reader_skip(r, first);
 }
 
+static bool
+read_delta(struct reader *r, enum jtok first)
+{
+	struct openai_spans *spans = r->into;
+
+	if (first == JTOK_STRING)
+		spans->delta = quality_string(&r->scan);
+	return openai_content(r, first);
+}
+
 /* It repeats the text that has come in deltas. */
 static bool
 read_response(struct reader *r, enum jtok first)
 {
 	uint64_t content_bytes = r->facts->content_bytes;
+	struct quality quality = r->facts->quality;
 	bool ok = reader_object(r, first, openai_response_fields);
 
 	r->facts->content_bytes = content_bytes;
+	quality.refused |= r->facts->quality.refused;
+	r->facts->quality = quality;
 	return ok;
 }
 
@@ -46,18 +59,24 @@ read_item_type(struct reader *r, enum jtok first)
 
 static const struct reader_field item_fields[] = {
 	READER_FIELD("type", read_item_type),
+	READER_FIELD("name", openai_call_name),
+	READER_FIELD("arguments", openai_call_arguments),
 	READER_END,
 };
 
 static bool
 read_item(struct reader *r, enum jtok first)
 {
-	return reader_object(r, first, item_fields);
+	uint64_t content_bytes = r->facts->content_bytes;
+	bool ok = openai_item(r, first, item_fields);
+
+	r->facts->content_bytes = content_bytes;
+	return ok;
 }
 
 static const struct reader_field typed_fields[] = {
 	READER_FIELD("type", read_type),
-	READER_FIELD("delta", openai_content),
+	READER_FIELD("delta", read_delta),
 	READER_FIELD("item", read_item),
 	READER_FIELD("response", read_response),
 	READER_FIELD("error", openai_error),
@@ -104,6 +123,25 @@ read_chunk(const uint8_t *data, size_t n, struct facts *f)
 	return marks;
 }
 
+static bool
+is_type(const uint8_t *type, size_t n, const char *name)
+{
+	return n == strlen(name) && memcmp(type, name, n) == 0;
+}
+
+/* A delta can be a piece of anything. */
+static void
+look_at_delta(
+    const struct openai_spans *spans, const uint8_t *type, size_t n, struct quality *q)
+{
+	if (spans->delta.text == NULL)
+		return;
+	if (is_type(type, n, "response.output_text.delta"))
+		quality_text(q, &spans->delta);
+	else if (is_type(type, n, "response.refusal.delta"))
+		q->refused = true;
+}
+
 static unsigned
 read_typed(const struct sse_event *ev, const uint8_t *data, size_t n, struct facts *f)
 {
@@ -119,6 +157,7 @@ read_typed(const struct sse_event *ev, const uint8_t *data, size_t n, struct fac
 		type = data + spans.type.off;
 		type_len = spans.type.len;
 	}
+	look_at_delta(&spans, type, type_len, &f->quality);
 	marks = r.seen & OPENAI_CONTENT ? EVENT_COMMIT : 0;
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
 		if (strlen(types[i].name) != type_len || memcmp(types[i].name, type, type_len) != 0)

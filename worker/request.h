@@ -25,6 +25,16 @@ struct failure {
 	char code[64], message[240];
 };
 
+/* What witness.c notes of a request at its assignment. */
+struct witness {
+	bool counts;  /* it is in the guard's statistics */
+	bool again;   /* it counts again, for the breaker */
+	bool first;   /* of its key in this rollout, or it has none */
+	bool has_key;
+	uint16_t share_bp;
+	uint64_t rollout_id, key;
+};
+
 struct request {
 	struct worker *worker;
 	struct conn *conn;
@@ -56,6 +66,7 @@ struct request {
 	struct live_release *release; /* NULL: not known yet */
 	enum route_pin pin;
 	struct route_decision decision;
+	struct witness witness;
 	uint16_t stage_percent;
 	uint64_t revision; /* of the policy that decided */
 

@@ -30,6 +30,7 @@ struct live_release {
 	uint64_t models[ARM_COUNT];	     /* of its own config */
 	struct slot_release *tally;
 	uint64_t window_revision;
+	uint64_t rollout_tag; /* seen_rollout_tag() of the present rollout */
 	struct hash_key key; /* for the buckets of sticky keys */
 	struct retry_budget budget;
 	struct upstream *upstreams[ARM_COUNT]; /* NULL where the arm is not configured */
@@ -42,6 +43,7 @@ struct worker {
 	const struct worker_seed *seed;
 	const struct config *config;
 	struct slot *slot;
+	struct seen_region *seen;
 	struct event_base *base;
 	struct policy_reader policy;
 	struct live_release releases[RELEASES_MAX];

@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "worker/auth.h"
 #include "worker/tally.h"
+#include "worker/witness.h"
 
 static struct live_release *
 find_release(struct request *r)
@@ -160,5 +161,6 @@ step_route(struct request *r)
 	r->listed = true;
 	LIST_INSERT_HEAD(&r->worker->requests, r, link);
 	tally_assigned(r);
+	witness_assigned(r, in.has_key, in.key_hash);
 	return STEP_NEXT;
 }

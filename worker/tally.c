@@ -12,6 +12,7 @@
 #include "common/histogram.h"
 #include "worker/bill.h"
 #include "worker/logline.h"
+#include "worker/witness.h"
 
 static struct slot_arm *
 arm_of(const struct request *r, enum arm arm)
@@ -153,6 +154,7 @@ finish_routed(struct request *r, uint64_t now_us)
 	if (r->outcome == OUTCOME_OK)
 		note_latency(r, now_us);
 	tally_add(&arm_of(r, arm)->finished[r->outcome], 1);
+	witness_finished(r, now_us);
 }
 
 void

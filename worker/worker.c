@@ -81,6 +81,7 @@ translate(struct live_release *live, const struct policy_release *found)
 	uint64_t candidate = live->models[ARM_CANDIDATE];
 
 	live->translated = *found;
+	live->translated.rollout_id = 0; /* its rollout is of other models: nothing counts */
 	live->translated.share_bp = live->translated.stage_percent = 0;
 	if (candidate != 0 && found->models[ARM_STABLE] == candidate) {
 		live->translated.state = STATE_DONE;
@@ -98,6 +99,7 @@ bind_release(struct worker *w, struct live_release *live)
 	live->policy = found != NULL ? found : &unknown_release;
 	if (found != NULL && memcmp(found->models, live->models, sizeof(live->models)) != 0)
 		live->policy = translate(live, found);
+	live->rollout_tag = seen_rollout_tag(live->config->name, live->policy->rollout_id);
 	if (live->window_revision == live->policy->share_revision)
 		return;
 	live->window_revision = live->policy->share_revision;
@@ -350,6 +352,7 @@ set_up(struct worker *w, const struct worker_seed *seed, struct err *e)
 	w->seed = seed;
 	w->config = seed->config;
 	w->slot = seed->slot;
+	w->seen = seed->seen;
 	LIST_INIT(&w->conns);
 	LIST_INIT(&w->requests);
 	TAILQ_INIT(&w->dirty);

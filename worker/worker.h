@@ -7,6 +7,7 @@
 #pragma once
 
 #include "common/config.h"
+#include "common/seen.h"
 #include "common/slot.h"
 
 /* What a worker is born with. Descriptors are open in the child; the worker owns them. */
@@ -16,6 +17,7 @@ struct worker_seed {
 	unsigned n_workers; /* of its generation; shares of process-wide limits follow from it */
 	uint64_t generation;
 	struct slot *slot;		    /* mapped writable, this worker's alone */
+	struct seen_region *seen;	    /* mapped writable, all workers' */
 	const struct policy_region *policy; /* mapped read-only */
 	unsigned n_listen;
 	int listen_fds[LISTEN_MAX]; /* non-blocking, listening; shared with the other workers */

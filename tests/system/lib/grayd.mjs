@@ -80,6 +80,14 @@ export function smallConfig(release = {}) {
 	};
 }
 
+// A guard that rolls back a bad candidate would end most tests of bad candidates: it is on only
+// where a test says so.
+function withoutGuard(releases) {
+	const quiet = (release) => (release.plan?.mode === "auto" ? release : { guard: { mode: "off" }, ...release });
+
+	return Object.fromEntries(Object.entries(releases).map(([name, release]) => [name, quiet(release)]));
+}
+
 function completeConfig(config, dir) {
 	return {
 		listen: ["127.0.0.1:0"],
@@ -89,6 +97,7 @@ function completeConfig(config, dir) {
 		workers: 2,
 		...(isRoot && { user: "nobody" }),
 		...config,
+		...(config.releases && { releases: withoutGuard(config.releases) }),
 		log: { level: "info", file: join(dir, "grayd.log"), ...config.log },
 	};
 }

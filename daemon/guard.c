@@ -1,0 +1,475 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The guard's second, see guard.h. Master process. For each release with candidate traffic: sum,
+ * verdict, act. What it remembers between seconds is little, and lost with the master: the breaker
+ * then begins its spans anew, and nothing is safe before the first verdict.
+ */
+#include "daemon/guard.h"
+
+#include <event2/event.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/audit.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "daemon/master.h"
+#include "daemon/plan.h"
+
+#define TICK_S	     1
+#define FRESH_US     (3 * (uint64_t)US_PER_S) /* an older verdict is none */
+#define RETRY_US     (1 * (uint64_t)US_PER_S) /* after a refusal */
+#define SPAN_US	     (10 * (uint64_t)US_PER_S)
+#define RATE_SECONDS 30
+#define DOUBTS_MAX   3 /* seconds in which figures may be odd: a worker was read while it wrote */
+
+/* What is remembered of one release, found by its name. */
+struct watched {
+	char name[NAME_BYTES]; /* empty: not used */
+	uint64_t rollout_id, share_revision;
+	const struct config_release *config; /* that the rules were made of */
+	uint64_t generation;		     /* and its config's */
+	struct verdict_rules rules;
+	struct verdict_span span;
+	uint64_t span_us;   /* when it began */
+	uint64_t judged_us; /* clock_mono_us() of the last verdict; 0: none */
+	enum verdict_kind kind;
+	enum verdict_test test;
+	unsigned what, doubts;
+	uint32_t warns;
+	bool waiting; /* for the receipt of a command */
+	uint64_t retry_us;
+	struct err refusal;		 /* said in the log already */
+	uint64_t answered[RATE_SECONDS]; /* of the candidate, each second; a ring */
+	unsigned seconds;
+};
+
+struct guard {
+	struct event tick;
+	struct watched all[RELEASES_MAX];
+	struct evidence evidence; /* of the release that is looked at */
+};
+
+static struct watched *
+find_watched(struct guard *g, const char *name)
+{
+	struct watched *unused = NULL;
+
+	for (unsigned i = 0; i < RELEASES_MAX; i++) {
+		if (strcmp(g->all[i].name, name) == 0)
+			return &g->all[i];
+		if (unused == NULL && g->all[i].name[0] == '\0')
+			unused = &g->all[i];
+	}
+	if (unused != NULL)
+		snprintf(unused->name, sizeof(unused->name), "%s", name);
+	return unused;
+}
+
+/* A reload may have taken releases away. */
+static void
+forget_the_gone(struct master *m)
+{
+	for (unsigned i = 0; i < RELEASES_MAX; i++) {
+		struct watched *w = &m->guard->all[i];
+
+		if (w->name[0] == '\0' || policy_find(&m->policy, w->name) != NULL)
+			continue;
+		transition_forget(m, w);
+		memset(w, 0, sizeof(*w));
+	}
+}
+
+/* ---- the verdict ----------------------------------------------------------------------------- */
+
+/* Another rollout, step, or config: what was thought of the old one is void. */
+static void
+keep_up(const struct master *m, struct watched *w, const struct policy_release *now,
+    const struct config_release *config)
+{
+	bool same_config = w->config == config && w->generation == m->generation;
+
+	if (w->rollout_id != now->rollout_id) {
+		w->rollout_id = now->rollout_id;
+		w->span = (struct verdict_span){ 0 };
+		w->warns = w->doubts = 0;
+		w->kind = VERDICT_WAIT;
+		w->test = TEST_NONE;
+		w->seconds = 0;
+	}
+	if (w->share_revision != now->share_revision || !same_config)
+		w->judged_us = 0;
+	w->share_revision = now->share_revision;
+	if (same_config)
+		return;
+	w->config = config;
+	w->generation = m->generation;
+	verdict_rules_init(&w->rules, config);
+}
+
+static void
+make_case(struct master *m, const struct watched *w, const struct policy_release *now,
+    struct verdict_case *c)
+{
+	struct evidence *e = &m->guard->evidence;
+
+	slots_sum_evidence(&m->slots, w->name, now->rollout_id, e);
+	if (w->doubts < DOUBTS_MAX)
+		e->insane = 0;
+	*c = (struct verdict_case){
+		.rules = &w->rules,
+		.evidence = e,
+		.span = &w->span,
+		.share_bp = now->share_bp,
+		.waived = now->waived,
+		.done = now->state == STATE_DONE,
+	};
+}
+
+static uint64_t
+candidate_requests(const struct evidence *e)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < e->n_shares; i++)
+		n += e->shares[i].arms[ARM_CANDIDATE].requests;
+	return n;
+}
+
+/* What a second brings, whatever the verdict. */
+static void
+let_a_second_pass(
+    struct master *m, struct watched *w, const struct policy_release *now, uint64_t mono_us)
+{
+	struct evidence *e = &m->guard->evidence;
+	uint64_t number = w->span.number;
+
+	slots_sum_evidence(&m->slots, w->name, now->rollout_id, e);
+	w->doubts = e->insane > 0 ? w->doubts + 1 : 0;
+	verdict_span_move(&w->span, e, mono_us - w->span_us >= SPAN_US);
+	if (w->span.number != number)
+		w->span_us = mono_us;
+	w->answered[w->seconds++ % RATE_SECONDS] = candidate_requests(e);
+}
+
+/* ---- acting ---------------------------------------------------------------------------------- */
+
+static void
+refused(struct watched *w, const char *why)
+{
+	w->retry_us = clock_mono_us() + RETRY_US;
+	if (strcmp(w->refusal.msg, why) == 0)
+		return;
+	snprintf(w->refusal.msg, sizeof(w->refusal.msg), "%s", why);
+	log_event(LOG_WARN, "guard_refused", "%s: the guard cannot act: %s", w->name, why);
+}
+
+static void
+on_receipt(const struct receipt *r, void *arg)
+{
+	struct watched *w = arg;
+
+	w->waiting = false;
+	if (r->code != CTL_OK)
+		refused(w, r->error.msg);
+	else
+		w->refusal.msg[0] = '\0';
+}
+
+/* As the journal takes it; what does not fit is left out, since nothing may stop a rollback. */
+static int
+write_evidence(struct buf *out, const struct verdict_case *c)
+{
+	if (verdict_write(out, c) != 0 || buf_add(out, "", 1) != 0)
+		return -1;
+	if (buf_len(out) <= AUDIT_EVIDENCE_BYTES)
+		return 0;
+	buf_consume(out, buf_len(out));
+	return buf_addf(out, "{\"left_out\":1}") != 0 ? -1 : buf_add(out, "", 1);
+}
+
+static void
+command(struct master *m, struct watched *w, const struct verdict_case *c, struct change change,
+    const char *reason)
+{
+	struct buf evidence = { 0 };
+	struct err e = { "" };
+
+	if (w->waiting || clock_mono_us() < w->retry_us)
+		return;
+	change.release = w->name;
+	change.actor = (struct actor){ .uid = (uint32_t)geteuid(), .name = "guard" };
+	change.reason = reason;
+	if (write_evidence(&evidence, c) == 0)
+		change.evidence = (const char *)buf_bytes(&evidence);
+	w->waiting = true; /* the receipt may come before this returns */
+	if (transition_apply(m, &change, on_receipt, w, &e) != CTL_OK) {
+		w->waiting = false;
+		refused(w, e.msg);
+	}
+	buf_free(&evidence);
+}
+
+static enum hold_reason
+hold_of(enum verdict_test test)
+{
+	if (test == TEST_SPLIT)
+		return HOLD_SPLIT;
+	return test == TEST_DOUBT ? HOLD_DOUBT : HOLD_SYMPTOM;
+}
+
+static void
+hold(struct master *m, struct watched *w, const struct verdict_case *c,
+    const struct policy_release *now, const struct verdict *v)
+{
+	if (w->config->plan.mode == PLAN_MANUAL ||
+	    (now->state != STATE_STEP && now->state != STATE_BAKE))
+		return;
+	command(m, w, c,
+	    (struct change){
+		.command = COMMAND_PAUSE, .hold = hold_of(v->test), .if_revision = now->revision },
+	    v->reason);
+}
+
+static void
+end_hold(struct master *m, struct watched *w, const struct verdict_case *c,
+    const struct policy_release *now)
+{
+	if (now->state == STATE_HOLD && now->hold == HOLD_DOUBT)
+		command(m, w, c,
+		    (struct change){ .command = COMMAND_RESUME, .if_revision = now->revision },
+		    "what the workers say makes sense again");
+}
+
+/* What changes is said once. */
+static void
+tell(struct watched *w, const struct verdict *v)
+{
+	static const char *const would[VERDICT_KINDS] = {
+		[VERDICT_HOLD] = "would hold", [VERDICT_ROLLBACK] = "would roll back"
+	};
+	bool acts = w->config->guard.mode == GUARD_ROLLBACK &&
+		    (v->kind == VERDICT_ROLLBACK || w->config->plan.mode != PLAN_MANUAL);
+
+	if (would[v->kind] != NULL && !acts &&
+	    (w->kind != v->kind || w->test != v->test || w->what != v->what))
+		log_event(LOG_WARN, "guard_would", "%s: the guard %s: %s", w->name, would[v->kind],
+		    v->reason);
+	for (unsigned i = 0; release_waivable(i) != NULL; i++) {
+		if (v->warns & ~w->warns & UINT32_C(1) << i)
+			log_event(LOG_WARN, "guard_warns", "%s: %s is worse than it should be",
+			    w->name, release_waivable(i));
+	}
+	w->kind = v->kind;
+	w->test = v->test;
+	w->what = v->what;
+	w->warns |= v->warns;
+}
+
+static void
+act(struct master *m, struct watched *w, const struct verdict_case *c,
+    const struct policy_release *now, const struct verdict *v)
+{
+	if (w->config->guard.mode != GUARD_ROLLBACK)
+		return;
+	if (v->kind == VERDICT_ROLLBACK)
+		command(m, w, c, (struct change){ .command = COMMAND_ROLLBACK }, v->reason);
+	else if (v->kind == VERDICT_HOLD)
+		hold(m, w, c, now, v);
+	else
+		end_hold(m, w, c, now);
+}
+
+/* ---- the second ------------------------------------------------------------------------------ */
+
+static bool
+is_watched(const struct policy_release *now, const struct config_release *config)
+{
+	return config != NULL && config->guard.mode != GUARD_OFF && release_exposed(now->state) &&
+	       now->rollout_id != 0;
+}
+
+static void
+watch_release(struct master *m, const struct policy_release *now, uint64_t mono_us)
+{
+	const struct config_release *config =
+	    config_find_release(m->config, now->name, strlen(now->name));
+	struct watched *w = find_watched(m->guard, now->name);
+	struct verdict_case c;
+	struct verdict v;
+
+	if (w == NULL || !is_watched(now, config))
+		return;
+	keep_up(m, w, now, config);
+	let_a_second_pass(m, w, now, mono_us);
+	make_case(m, w, now, &c);
+	verdict_find(&c, &v);
+	tell(w, &v);
+	w->judged_us = mono_us;
+	act(m, w, &c, now, &v);
+}
+
+/* Keys of rollouts that are over need no room: nobody asks for them once another has begun. */
+static void
+forget_old_keys(struct master *m, const struct policy *policy)
+{
+	struct guard *g = m->guard;
+	bool began = false, others = false;
+
+	for (uint32_t i = 0; i < policy->n_releases; i++) {
+		const struct policy_release *now = &policy->releases[i];
+		const struct watched *w = find_watched(g, now->name);
+		bool known = w != NULL && w->rollout_id == now->rollout_id;
+
+		began |= release_exposed(now->state) && !known;
+		others |= release_exposed(now->state) && known;
+	}
+	if (began && !others)
+		seen_forget(m->seen);
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct master *m = arg;
+	uint64_t now_us = clock_mono_us();
+	struct policy policy = m->policy; /* commands change it */
+
+	(void)fd;
+	(void)what;
+	if (m->stopping)
+		return;
+	forget_the_gone(m);
+	forget_old_keys(m, &policy);
+	for (uint32_t i = 0; i < policy.n_releases; i++)
+		watch_release(m, &policy.releases[i], now_us);
+}
+
+int
+guard_start(struct master *m, struct err *e)
+{
+	static const struct timeval tick = { .tv_sec = TICK_S };
+	struct guard *g = calloc(1, sizeof(*g));
+
+	if (g == NULL)
+		return err_set(e, "out of memory");
+	m->guard = g;
+	event_assign(&g->tick, m->base, -1, EV_PERSIST, on_tick, m);
+	return event_add(&g->tick, &tick) == 0 ? 0 : err_set(e, "out of memory");
+}
+
+void
+guard_stop(struct master *m)
+{
+	struct guard *g = m->guard;
+
+	if (g == NULL)
+		return;
+	m->guard = NULL;
+	event_del(&g->tick);
+	for (unsigned i = 0; i < RELEASES_MAX; i++)
+		transition_forget(m, &g->all[i]);
+	free(g);
+}
+
+/* ---- for the plan ---------------------------------------------------------------------------- */
+
+bool
+guard_safe(const struct master *m, const struct policy_release *now)
+{
+	const struct watched *w = m->guard != NULL ? find_watched(m->guard, now->name) : NULL;
+
+	return w != NULL && w->kind == VERDICT_SAFE && w->judged_us != 0 &&
+	       clock_mono_us() - w->judged_us <= FRESH_US && w->rollout_id == now->rollout_id &&
+	       w->share_revision == now->share_revision;
+}
+
+int
+guard_confirm(struct master *m, const struct policy_release *now, struct buf *evidence,
+    char *reason, size_t reason_size)
+{
+	struct watched *w = find_watched(m->guard, now->name);
+	struct verdict_case c;
+	struct verdict v;
+
+	if (w == NULL || !guard_safe(m, now))
+		return -1;
+	make_case(m, w, now, &c);
+	verdict_find(&c, &v);
+	snprintf(reason, reason_size, "%s", v.reason);
+	return v.kind == VERDICT_SAFE ? write_evidence(evidence, &c) : -1;
+}
+
+/* ---- for people ------------------------------------------------------------------------------ */
+
+/* Over the last RATE_SECONDS, or since the first second. */
+static double
+rate_per_minute(const struct watched *w)
+{
+	unsigned n = w->seconds < RATE_SECONDS ? w->seconds : RATE_SECONDS;
+	uint64_t newest, oldest;
+
+	if (n < 2)
+		return 0;
+	newest = w->answered[(w->seconds - 1) % RATE_SECONDS];
+	oldest = w->answered[(w->seconds - n) % RATE_SECONDS];
+	return newest > oldest ? (double)(newest - oldest) * 60 / ((n - 1) * TICK_S) : 0;
+}
+
+void
+guard_look(struct master *m, const struct policy_release *now, const struct config_release *config,
+    struct guard_view *out)
+{
+	struct watched *w = m->guard != NULL ? find_watched(m->guard, now->name) : NULL;
+
+	memset(out, 0, sizeof(*out));
+	out->mode = config->guard.mode;
+	out->age_ms = UINT64_MAX;
+	if (w == NULL || now->rollout_id == 0)
+		return;
+	keep_up(m, w, now, config);
+	out->on = config->guard.mode != GUARD_OFF;
+	make_case(m, w, now, &out->c);
+	verdict_find(&out->c, &out->verdict);
+	if (w->judged_us != 0)
+		out->age_ms = (clock_mono_us() - w->judged_us) / US_PER_MS;
+	out->per_minute = rate_per_minute(w);
+	out->missing = verdict_missing(&out->c, &out->verdict, &out->missing_what);
+}
+
+int
+guard_judge(struct master *m, const struct policy_release *now, const char *request_id, bool good,
+    struct err *e)
+{
+	struct slot_release *r = slot_release_tally(&m->slots.all[0], now->name);
+	struct slot_evidence_arm *arm;
+	struct seen_facts facts;
+	uint64_t tag = seen_answer_tag(seen_rollout_tag(now->name, now->rollout_id), request_id);
+
+	if (now->rollout_id == 0 || !seen_answer_take(m->seen, tag, &facts))
+		return err_set(e,
+		    "no answer of this rollout with the request id \"%s\" waits to be judged: it "
+		    "is "
+		    "not known, too old, judged already, or was not in the statistics",
+		    request_id);
+	arm = r != NULL
+		  ? slot_evidence_arm(&r->evidence, now->rollout_id, facts.share_bp, facts.arm)
+		  : NULL;
+	if (arm == NULL)
+		return err_set(e, "the rollout has had too many shares for this one to be counted");
+	if (good) {
+		tally_add(&arm->praised, 1);
+		return 0;
+	}
+	tally_add(&arm->bad[SYMPTOM_JUDGED], 1);
+	if (facts.first)
+		tally_add(&arm->bad_firsts[SYMPTOM_JUDGED], 1);
+	if (facts.key == 0 ||
+	    seen_meet(m->seen, SEEN_FAILED,
+		seen_digest(facts.key, now->rollout_id, SYMPTOM_JUDGED)) == SEEN_NEW)
+		tally_add(&arm->bad_keys[SYMPTOM_JUDGED], 1);
+	return 0;
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The guard: each second it adds up what the workers have seen of each rollout, asks what that
+ * means (verdict.h), and acts through the one door, as the actor `guard`, with the whole numbers
+ * that decided. It rolls back and holds by itself; whether a release advances is the plan's to say,
+ * which asks the guard. Master process. A guard that has no verdict never promotes: an old one
+ * counts as none.
+ */
+#pragma once
+
+#include "common/buf.h"
+#include "daemon/verdict.h"
+
+struct master;
+
+int guard_start(struct master *m, struct err *e) MUST_CHECK;
+void guard_stop(struct master *m);
+
+/* Whether the last verdict on this step was that it is safe, and is fresh. Cheap. */
+bool guard_safe(const struct master *m, const struct policy_release *now);
+/* Asks once more, of what is known at this moment: 0 if it is safe, with the numbers in `evidence`
+ * (a JSON object, terminated) and the reason; else -1. */
+int guard_confirm(struct master *m, const struct policy_release *now, struct buf *evidence,
+    char *reason, size_t reason_size) MUST_CHECK;
+
+/* What a release's guard thinks, for people. `evidence` is borrowed until the next call. */
+struct guard_view {
+	bool on; /* there is a verdict on the present rollout */
+	enum guard_mode mode;
+	struct verdict verdict;
+	struct verdict_case c; /* what it followed from */
+	uint64_t age_ms;       /* of the last regular verdict; UINT64_MAX: none */
+	double per_minute;     /* requests of the candidate, lately */
+	uint64_t missing;      /* requests of the candidate until all is safe; UINT64_MAX: never */
+	unsigned missing_what; /* what needs most of them: see verdict_missing() */
+};
+void guard_look(struct master *m, const struct policy_release *now,
+    const struct config_release *config, struct guard_view *out);
+
+/* What an outside judge says of an answer. -1: `e` says why it does not count. */
+int guard_judge(struct master *m, const struct policy_release *now, const char *request_id,
+    bool good, struct err *e) MUST_CHECK;

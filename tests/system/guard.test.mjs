@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: MIT
+// The guard, end to end: candidates that are worse in one way each are rolled back or held, with the
+// reason named; a harmless one goes to the end by itself; nothing moves without data.
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { until } from "./lib/grayd.mjs";
+import { demoConfig, patience, startLoad, startPair } from "./lib/load.mjs";
+
+const QUICK = { mode: "auto", settle_ms: 200, dwell_ms: 500, min_requests: 150, bake_ms: 1000, no_data_ms: 2000 };
+const STEADY = { latency_ms: { normal: [20, 3] }, tokens: 8 };
+
+const demo = async (grayd) => (await grayd.ctl(["-j", "status", "demo"])).json.releases.demo;
+const explain = async (grayd) => (await grayd.ctl(["-j", "explain", "demo"])).json;
+const history = async (grayd) => (await grayd.ctl(["-j", "history", "demo"])).json.history;
+
+// A rollout of `candidate` under load; `stable` and `candidate` are behaviours of simprovider.
+async function rollOut(t, { stable = STEADY, candidate = {}, plan = {}, guard = {}, load = {}, release = {} } = {}) {
+	const pair = await startPair(t, {
+		script: { models: { old: stable, new: { ...stable, ...candidate } } },
+		config: (sim) => demoConfig(sim, { release: { plan: { ...QUICK, ...plan }, guard, ...release } }),
+	});
+	const traffic = startLoad(pair.grayd.url, { m: "demo", r: 400, c: 200, d: 300, ...load }, { log: false });
+	await pair.grayd.ctl(["start", "demo"]);
+	return { ...pair, traffic };
+}
+
+const ended = (grayd, state, seconds = 40) => until(`state ${state}`, async () => {
+	const now = await demo(grayd);
+	return now.state === state && now;
+}, seconds * patience);
+
+// The last change of the guard; what it says must be what `replay` says.
+async function lastOf(grayd, command) {
+	const entry = (await history(grayd)).filter(({ actor }) => actor === "guard").pop();
+	assert.equal(entry?.command, command);
+	const replayed = (await grayd.ctl(["-j", "replay", "demo"])).json.replay;
+	assert.equal(replayed.differing, 0, JSON.stringify(replayed));
+	assert.ok(replayed.decisions.some(({ sequence }) => sequence === entry.sequence));
+	return entry;
+}
+
+describe("what rolls back", () => {
+	const cases = {
+		"fails always": [{ faults: [{ kind: "status", status: 500 }] }, /^error: over its budget/],
+		"fails half of the time": [{ faults: [{ kind: "status", status: 500, probability: 0.5 }] }, /^error: over its budget/],
+		"is empty": [{ faults: [{ kind: "empty", variant: "content" }] }, /^empty: over its budget/],
+		"refuses what stable takes": [{ faults: [{ kind: "status", status: 400 }] }, /^error: over its budget/],
+	};
+
+	for (const [name, [candidate, reason]] of Object.entries(cases))
+		test(`a candidate that ${name}`, async (t) => {
+			const { grayd } = await rollOut(t, { candidate });
+
+			await ended(grayd, "rolled_back");
+			const entry = await lastOf(grayd, "rollback");
+			assert.match(entry.reason, reason);
+			const { arms } = (await grayd.ctl(["-j", "stats", "demo"])).json.releases.demo;
+			t.diagnostic(`${arms.candidate.requests} users were sent to it, stable answered ${arms.candidate.fallbacks}`);
+			assert.ok(arms.candidate.requests < 200, "seen within seconds");
+		});
+
+	test("a candidate that fails five times as often as stable", async (t) => {
+		const faults = (probability) => [{ kind: "status", status: 500, probability }];
+		const { grayd } = await rollOut(t, { stable: { ...STEADY, faults: faults(0.03) }, candidate: { faults: faults(0.15) },
+			guard: { symptoms: { error: { budget: 0 } } }, plan: { min_requests: 100000 } });
+
+		await ended(grayd, "rolled_back");
+		assert.match((await lastOf(grayd, "rollback")).reason, /^error: more than stable's/);
+	});
+
+	test("a candidate whose tool calls are broken", async (t) => {
+		const tools = [{ name: "find", arguments: { q: "a" }, pieces: 3 }];
+		const { grayd } = await rollOut(t, { stable: { ...STEADY, tool_calls: tools, tools_when: "always" },
+			candidate: { faults: [{ kind: "bad_tool_json", probability: 0.3 }] }, load: { stream: true } });
+
+		await ended(grayd, "rolled_back");
+		assert.match((await lastOf(grayd, "rollback")).reason, /^bad_tool: /);
+	});
+});
+
+describe("what holds", () => {
+	const cases = {
+		"is slow": [{ latency_ms: { normal: [60, 5] } }, /^latency_ms: \d+ % more than stable's/],
+		"is slow with its first token": [{ first_token_ms: { normal: [60, 5] } }, /^(first_token_ms|latency_ms): /, { stream: true }],
+		"answers in another script": [{ text: "Извините, я отвечаю только на русском языке, как всегда" }, /^script: more than stable's/, { b: 400 }],
+		"is cut short": [{ finish_reason: "length" }, /^length: more than stable's/],
+		"refuses to answer": [{ finish_reason: "content_filter" }, /^filtered: more than stable's/],
+		"is wordy": [{ tokens: 40 }, /^(output_tokens|cost): \d+ % more than stable's/],
+	};
+
+	for (const [name, [candidate, reason, load]] of Object.entries(cases))
+		test(`a candidate that ${name}`, async (t) => {
+			const { grayd } = await rollOut(t, { candidate, load, plan: { min_requests: 100000 } });
+			const held = await ended(grayd, "hold");
+
+			assert.equal(held.hold, "symptom");
+			assert.match((await lastOf(grayd, "pause")).reason, reason);
+			assert.match((await explain(grayd)).why, reason);
+		});
+
+	test("a candidate whose clients leave", async (t) => {
+		const { grayd } = await rollOut(t, { stable: { latency_ms: 5 }, candidate: { latency_ms: 300 },
+			load: { "abort-after": "ms:100", c: 200 }, guard: { values: { latency_ms: { action: "off" } } },
+			plan: { min_requests: 100000 } });
+
+		await ended(grayd, "hold");
+		assert.match((await lastOf(grayd, "pause")).reason, /^left: more than stable's/);
+	});
+
+	test("a symptom that may roll back does, and one that may only warn warns", async (t) => {
+		const { grayd } = await rollOut(t, { candidate: { finish_reason: "length" },
+			guard: { symptoms: { length: { action: "warn" } } }, plan: { min_requests: 100000 } });
+
+		await until("a warning", async () => (await demo(grayd)).guard.warns.includes("length"), 20 * patience);
+		assert.equal((await demo(grayd)).state, "step");
+		await until("its line", () => grayd.logLines().some(({ event }) => event === "guard_warns"));
+	});
+
+	test("waived, it goes on", async (t) => {
+		const { grayd } = await rollOut(t, { candidate: { finish_reason: "length" } });
+
+		await ended(grayd, "hold");
+		const again = await grayd.ctl(["-j", "resume", "demo"]);
+		assert.equal(again.code, 0);
+		await ended(grayd, "hold");
+		const { code } = await grayd.ctl(["resume", "demo", "--waive", "length", "--reason", "short answers are wanted"]);
+		assert.equal(code, 0);
+		await until("the next stage", async () => (await demo(grayd)).stage >= 30, 30 * patience);
+		assert.deepEqual((await demo(grayd)).waived, ["length"]);
+	});
+});
+
+describe("a harmless candidate", () => {
+	test("goes from 10 to done by itself, each step for a reason", async (t) => {
+		const { grayd } = await rollOut(t, { load: { stream: true } });
+		const bake = await ended(grayd, "bake", 60);
+
+		assert.deepEqual([bake.stage, bake.published_percent], [100, 98]);
+		const done = await ended(grayd, "done");
+		assert.equal(done.published_percent, 100);
+		const moves = (await history(grayd)).filter(({ actor }) => actor === "guard");
+		assert.deepEqual(moves.map(({ to }) => to.percent), [30, 50, 98, 100]);
+		for (const { reason, evidence } of moves) {
+			assert.match(reason, /^everything that is watched is safe, after \d+ requests/);
+			assert.equal(evidence.rollout, moves[0].rollout);
+		}
+		const { decisions, differing } = (await grayd.ctl(["-j", "replay", "demo"])).json.replay;
+		assert.deepEqual([decisions.length, differing], [4, 0]);
+	});
+
+	test("stays where it is while nobody asks, and goes on when somebody does", async (t) => {
+		const { grayd, traffic } = await rollOut(t, { plan: { step_deadline_ms: 3600000 } });
+
+		await until("some evidence", async () => (await explain(grayd)).fresh > 20);
+		traffic.child.kill("SIGINT");
+		await traffic.done.catch(() => {});
+		const { stage, revision } = await demo(grayd);
+		await until("nothing to happen for a while", async () => (await demo(grayd)).plan.idle, 20);
+		const later = await demo(grayd);
+		assert.deepEqual([later.stage, later.revision, later.state], [stage, revision, "step"]);
+		assert.match((await explain(grayd)).why, /nobody asks/);
+		startLoad(grayd.url, { m: "demo", r: 400, c: 200, d: 300 }, { log: false });
+		await until("the next stage", async () => (await demo(grayd)).stage > stage, 30 * patience);
+	});
+
+	test("on a quiet service one failure rolls back nothing", async (t) => {
+		const { grayd } = await rollOut(t, { candidate: { faults: [{ kind: "status", status: 500, count: 1 }] },
+			load: { r: 3 }, plan: { no_data_ms: 60000 } });
+
+		await grayd.ctl(["stage", "demo", 50]);
+		await until("a failure and some more requests", async () => {
+			const { coverage, symptoms } = await explain(grayd);
+			const error = symptoms.find(({ name }) => name === "error");
+			return error.candidate.bad === 1 && coverage.candidate.requests > 8;
+		}, 40);
+		const now = await demo(grayd);
+		assert.deepEqual([now.state, now.stage, now.guard.verdict], ["step", 50, "wait"]);
+		// With one failure of nine it would never be safe.
+		assert.equal(now.guard.missing.requests, null);
+	});
+
+	test("that a guard only watches is not promoted past what it would hold", async (t) => {
+		const { grayd } = await rollOut(t, { candidate: { faults: [{ kind: "status", status: 500 }] },
+			guard: { mode: "watch" }, load: { r: 200 } });
+
+		await until("what it would do", () => grayd.logLines().some(({ event, message }) =>
+			event === "guard_would" && /would roll back: error/.test(message ?? "")), 20 * patience);
+		const now = await demo(grayd);
+		assert.deepEqual([now.state, now.stage, now.guard.verdict], ["step", 10, "rollback"]);
+	});
+});
+
+describe("wherever the candidate has traffic", () => {
+	const places = {
+		"at a gate": { plan: { mode: "auto", gates: [10], dwell_ms: 100 }, there: async (grayd) =>
+			until("the gate", async () => (await demo(grayd)).plan.phase === "gate", 20) },
+		"on hold": { there: async (grayd) => grayd.ctl(["pause", "demo"]) },
+		"while it bakes": { plan: { bake_ms: 600000 }, there: async (grayd) => grayd.ctl(["stage", "demo", 100]) },
+		"at 100 %, done": { there: async (grayd) => {
+			await grayd.ctl(["stage", "demo", 100]);
+			await grayd.ctl(["promote", "demo", "--full"]);
+			assert.equal((await demo(grayd)).state, "done");
+		} },
+		"under a manual plan": { plan: { mode: "manual" }, there: async () => {} },
+	};
+
+	for (const [name, { plan, there }] of Object.entries(places))
+		test(`a candidate that breaks ${name} is rolled back`, async (t) => {
+			const { sim, grayd } = await rollOut(t, { plan: { min_requests: 100000, ...plan }, load: { "key-count": 400 } });
+
+			await there(grayd);
+			// All users have been served well by now, many times.
+			await until("many good answers", async () =>
+				(await explain(grayd)).coverage.candidate.requests > 150, 40 * patience);
+			await sim.setScript({ models: { old: STEADY, new: { faults: [{ kind: "status", status: 500 }] } } });
+			await ended(grayd, "rolled_back");
+			await lastOf(grayd, "rollback");
+		});
+});
+
+describe("what does not count", () => {
+	test("pinned requests", async (t) => {
+		const { grayd } = await rollOut(t, { candidate: { faults: [{ kind: "status", status: 500 }] }, plan: { mode: "manual" },
+			load: { H: ["x-gray-arm: candidate"] } });
+
+		await until("many pinned failures", async () => (await grayd.ctl(["-j", "errors", "demo"])).json.releases.demo.errors.length > 15);
+		assert.equal((await explain(grayd)).coverage.candidate.requests, 0);
+		assert.equal((await demo(grayd)).state, "step");
+	});
+
+	test("a request that both refuse", async (t) => {
+		const refuse = { faults: [{ kind: "status", status: 400 }] };
+		const { grayd, sim } = await rollOut(t, { stable: refuse, candidate: refuse, plan: { mode: "manual" } });
+
+		await until("many refusals", async () => (await sim.ledger()).length > 400);
+		const { coverage, guard } = await explain(grayd);
+		assert.deepEqual([coverage.candidate.requests, coverage.stable.requests, guard.verdict], [0, 0, "wait"]);
+	});
+});
+
+describe("an outside judge", () => {
+	test("is heard once for each answer, and rolls back", async (t) => {
+		const { grayd } = await rollOut(t, { plan: { mode: "manual" }, load: { "id-prefix": "j", r: 100 } });
+		const judge = (id, word) => grayd.ctl(["-j", "judge", "demo", word, "--request-id", id]);
+
+		await grayd.ctl(["stage", "demo", 50]);
+		await until("some answers", async () => (await explain(grayd)).coverage.candidate.requests > 60);
+		const rows = grayd.logLines().filter(({ event, arm }) => event === "request" && arm);
+		const of = (arm) => rows.filter((row) => row.arm === arm && row.outcome === "ok").map(({ id }) => id);
+		const [first, ...rest] = of("candidate");
+
+		assert.equal((await judge("nobody", "bad")).code, 1);
+		assert.equal((await judge(first, "fine")).code, 2);
+		assert.deepEqual((await judge(first, "bad")).json, { ok: true });
+		assert.match((await judge(first, "bad")).json.error, /judged already/);
+		for (const id of of("stable").slice(-10)) assert.equal((await judge(id, "good")).code, 0);
+		for (const id of rest.slice(0, 20)) await judge(id, "bad");
+		await ended(grayd, "rolled_back");
+		assert.match((await lastOf(grayd, "rollback")).reason, /^judged: more than stable's/);
+	});
+});
+
+describe("whatever happens to grayd", () => {
+	test("a worker that is killed takes no evidence along", async (t) => {
+		const { grayd } = await rollOut(t, { plan: { min_requests: 100000 } });
+		const seen = async () => (await explain(grayd)).coverage.stable.requests;
+
+		await until("some evidence", async () => (await seen()) > 200);
+		const { workers } = (await grayd.ctl(["-j", "workers"])).json;
+		const before = await seen();
+		for (const { pid, role } of workers) if (role === "worker") process.kill(pid, "SIGKILL");
+		await until("more evidence", async () => (await seen()) > before + 200, 20 * patience);
+	});
+
+	test("a reload keeps the evidence", async (t) => {
+		const { grayd } = await rollOut(t, { plan: { min_requests: 100000 } });
+		const seen = async () => (await explain(grayd)).coverage.candidate.requests;
+
+		await until("some evidence", async () => (await seen()) > 50);
+		const before = await seen();
+		assert.equal((await grayd.ctl(["reload"])).code, 0);
+		assert.ok((await seen()) >= before);
+	});
+});

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+/* Writing systems; see script.h. Pure. */
+#include "worker/script.h"
+
+#include <string.h>
+
+#include "worker/jscan.h"
+
+#define ANSWER_LETTERS_MIN 12
+
+static const struct {
+	uint32_t first, last;
+	enum script script;
+} ranges[] = {
+	{ 0xC0, 0x24F, SCRIPT_LATIN },
+	{ 0x370, 0x3FF, SCRIPT_GREEK },
+	{ 0x400, 0x52F, SCRIPT_CYRILLIC },
+	{ 0x590, 0x5FF, SCRIPT_HEBREW },
+	{ 0x600, 0x77F, SCRIPT_ARABIC },
+	{ 0x900, 0xDFF, SCRIPT_INDIC },
+	{ 0xE00, 0xE7F, SCRIPT_THAI },
+	{ 0x1100, 0x11FF, SCRIPT_EAST_ASIAN },
+	{ 0x1E00, 0x1EFF, SCRIPT_LATIN },
+	{ 0x3040, 0x318F, SCRIPT_EAST_ASIAN },
+	{ 0x3400, 0x9FFF, SCRIPT_EAST_ASIAN },
+	{ 0xAC00, 0xD7AF, SCRIPT_EAST_ASIAN },
+};
+
+static void
+count(struct script_count *c, uint32_t point)
+{
+	for (unsigned i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+		if (point >= ranges[i].first && point <= ranges[i].last) {
+			c->letters[ranges[i].script]++;
+			return;
+		}
+	}
+}
+
+static int
+hex_digit(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 32;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* An escape: its length. Only \u is more than two bytes and can be a letter. */
+static size_t
+take_escape(struct script_count *c, const uint8_t *at, size_t n)
+{
+	uint32_t point = 0;
+
+	if (n < 6 || at[1] != 'u')
+		return 2;
+	for (unsigned i = 2; i < 6; i++) {
+		int digit = hex_digit(at[i]);
+
+		if (digit < 0)
+			return 2;
+		point = point << 4 | (uint32_t)digit;
+	}
+	count(c, point);
+	return 6;
+}
+
+/* Two or three bytes of UTF-8; four are no letters that matter here. */
+static size_t
+take_wide(struct script_count *c, const uint8_t *at, size_t n)
+{
+	if (at[0] >= 0xF0)
+		return 4;
+	if (at[0] >= 0xE0 && n >= 3)
+		count(c, (at[0] & 15u) << 12 | (at[1] & 63u) << 6 | (at[2] & 63u));
+	else if (at[0] < 0xE0 && at[0] >= 0xC0 && n >= 2)
+		count(c, (at[0] & 31u) << 6 | (at[1] & 63u));
+	return at[0] >= 0xE0 ? 3 : at[0] >= 0xC0 ? 2 : 1;
+}
+
+void
+script_add(struct script_count *c, const void *text, size_t n)
+{
+	const uint8_t *bytes = text;
+	size_t left = SCRIPT_BYTES - c->bytes;
+	unsigned latin = 0;
+
+	if (n > left)
+		n = left;
+	c->bytes += (uint16_t)n;
+	for (size_t i = 0; i < n;) {
+		uint8_t b = bytes[i];
+
+		if (b >= 0x80) {
+			i += take_wide(c, bytes + i, n - i);
+		} else if (b == '\\') {
+			i += take_escape(c, bytes + i, n - i);
+		} else {
+			latin += (uint8_t)((b | 32) - 'a') < 26;
+			i++;
+		}
+	}
+	c->letters[SCRIPT_LATIN] += (uint16_t)latin;
+}
+
+/* Roles, types and names are no part of what was asked. */
+void
+script_add_prompt(struct script_count *c, const void *json, size_t n)
+{
+	struct jscan s;
+	enum jtok tok;
+	bool is_text = true;
+
+	jscan_init(&s, json, n);
+	while ((tok = jscan_next(&s)) != JTOK_END && tok != JTOK_ERROR) {
+		if (tok == JTOK_KEY)
+			is_text = jscan_equals(&s, "content") || jscan_equals(&s, "text");
+		else if (tok == JTOK_STRING && is_text)
+			script_add(c, s.text + s.span.off, s.span.len);
+	}
+}
+
+bool
+script_is_ascii(const void *json, size_t n)
+{
+	const uint8_t *at = json, *end = at + n;
+	uint64_t word, high = 0;
+
+	for (; end - at >= 8; at += 8) {
+		memcpy(&word, at, 8);
+		high |= word;
+	}
+	for (; at < end; at++)
+		high |= *at;
+	return (high & UINT64_C(0x8080808080808080)) == 0 && memmem(json, n, "\\u", 2) == NULL;
+}
+
+bool
+script_is_latin(const struct script_count *c)
+{
+	unsigned all = 0;
+
+	for (unsigned i = 0; i < SCRIPT_COUNT; i++)
+		all += c->letters[i];
+	return c->letters[SCRIPT_LATIN] * 2u > all;
+}
+
+bool
+script_foreign(const struct script_count *answer, const struct script_count *prompt)
+{
+	unsigned all = 0, prompt_all = 0, most = 0;
+
+	for (unsigned i = 0; i < SCRIPT_COUNT; i++) {
+		all += answer->letters[i];
+		prompt_all += prompt->letters[i];
+		if (answer->letters[i] > answer->letters[most])
+			most = i;
+	}
+	if (all < ANSWER_LETTERS_MIN || prompt_all == 0)
+		return false;
+	return answer->letters[most] * 2u > all && prompt->letters[most] * 20u < prompt_all;
+}

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What a request tells the guard: which symptoms its answer has and which values, counted in the
+ * worker's slot for the arm and the share that it was assigned under. Left out is whatever says
+ * nothing about an arm: pinned requests, rescued ones, requests that only stable may answer, those
+ * that both arms refuse, and answers of stable after a fallback.
+ */
+#pragma once
+
+#include "worker/request.h"
+
+/* The split has decided. */
+void witness_assigned(struct request *r, bool has_key, uint64_t key_hash);
+/* The request is over; r->outcome is how, seen from its arm. */
+void witness_finished(struct request *r, uint64_t now_us);
