@@ -38,7 +38,7 @@ read_text(char *to, const char *from, size_t cap)
 	mask_printable(to, cap, copy, strnlen(copy, cap - 1));
 }
 
-uint64_t
+void
 errring_write(struct errring *ring, const struct error_note *note)
 {
 	uint64_t number = tally_get(&ring->written) + 1;
@@ -49,25 +49,16 @@ errring_write(struct errring *ring, const struct error_note *note)
 	e->wall_us = note->wall_us;
 	copy_text(e->request_id, note->request_id, sizeof(e->request_id));
 	copy_text(e->model, note->model, sizeof(e->model));
+	copy_text(e->provider, note->provider, sizeof(e->provider));
 	copy_text(e->code, note->code, sizeof(e->code));
 	copy_text(e->message, note->message, sizeof(e->message));
 	e->status = note->status;
 	e->arm = (uint8_t)note->arm;
 	e->outcome = (uint8_t)note->outcome;
 	e->attempt = note->attempt;
-	e->saved = note->saved;
+	e->saved = (uint8_t)note->saved;
 	atomic_store_explicit(&e->sequence_end, number, memory_order_release);
 	atomic_store_explicit(&ring->written, number, memory_order_release);
-	return number;
-}
-
-void
-errring_mark_saved(struct errring *ring, uint64_t number)
-{
-	struct errring_entry *e = entry_of(ring, number);
-
-	if (tally_get(&e->sequence_end) == number)
-		e->saved = 1;
 }
 
 /* A copy of one entry, made fit to be shown. False: empty or torn. */
@@ -75,23 +66,24 @@ static bool
 read_entry(const struct errring_entry *e, struct error_note *out)
 {
 	uint64_t end = atomic_load_explicit(&e->sequence_end, memory_order_acquire);
-	uint8_t arm = e->arm, outcome = e->outcome;
+	uint8_t arm = e->arm, outcome = e->outcome, saved = e->saved;
 
 	out->wall_us = e->wall_us;
 	read_text(out->request_id, e->request_id, sizeof(out->request_id));
 	read_text(out->model, e->model, sizeof(out->model));
+	read_text(out->provider, e->provider, sizeof(out->provider));
 	read_text(out->code, e->code, sizeof(out->code));
 	read_text(out->message, e->message, sizeof(out->message));
 	out->status = e->status;
 	out->attempt = e->attempt;
-	out->saved = e->saved;
 	atomic_thread_fence(memory_order_acquire);
 	if (end == 0 || atomic_load_explicit(&e->sequence_begin, memory_order_relaxed) != end)
 		return false;
-	if (arm >= ARM_COUNT || outcome >= OUTCOME_COUNT)
+	if (arm >= ARM_COUNT || outcome >= OUTCOME_COUNT || saved >= SAVED_COUNT)
 		return false;
 	out->arm = arm;
 	out->outcome = outcome;
+	out->saved = saved;
 	return true;
 }
 

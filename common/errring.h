@@ -12,14 +12,14 @@
 struct error_note {
 	uint64_t wall_us;
 	char request_id[REQUEST_ID_BYTES];
-	char model[NAME_BYTES];
+	char model[NAME_BYTES], provider[NAME_BYTES];
 	char code[64];
 	char message[240];
 	uint16_t status;
 	enum arm arm;
 	enum outcome outcome;
 	uint8_t attempt;
-	bool saved;
+	enum error_saved saved;
 };
 
 /* Up to ERRORS_KEPT errors, oldest first. */
@@ -28,11 +28,8 @@ struct error_list {
 	struct error_note notes[ERRORS_KEPT];
 };
 
-/* Writes an entry over the oldest. Texts are copied up to their NUL or the end of their array.
- * Returns the entry's number for errring_mark_saved(). */
-uint64_t errring_write(struct errring *ring, const struct error_note *note);
-/* An attempt after this one answered the request. Nothing happens when the entry is gone. */
-void errring_mark_saved(struct errring *ring, uint64_t number);
+/* Writes an entry over the oldest. Texts are copied up to their NUL or the end of their array. */
+void errring_write(struct errring *ring, const struct error_note *note);
 /* Adds the whole entries of a ring to a list that keeps the newest ERRORS_KEPT by wall_us. */
 void errring_collect(const struct errring *ring, struct error_list *list);
 /* Keeps the newest errors of both in `into`, of which the caller is the one writer and reader. */

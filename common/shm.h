@@ -20,7 +20,7 @@
 #include "common/outcome.h"
 
 #define SHM_MAGIC  0x67726179u /* "gray" */
-#define SHM_LAYOUT 3u
+#define SHM_LAYOUT 4u
 
 #define RELEASES_MAX	 64
 #define CLIENTS_MAX	 4096
@@ -163,18 +163,28 @@ struct slot_arm {
 	_Atomic uint64_t asked_wall_us; /* slot 0 only: when its provider said so; 0: never */
 };
 
+/* What became of the request whose attempt has failed. */
+enum error_saved {
+	SAVED_NOT,	   /* the client got no good answer */
+	SAVED_BY_RETRY,	   /* a later attempt at the same model gave one */
+	SAVED_BY_FALLBACK, /* the other model gave one */
+	SAVED_COUNT
+};
+extern const char *const error_saved_names[SAVED_COUNT]; /* "no", "retry", "fallback" */
+
 /* A torn entry is recognised by sequence_begin != sequence_end and skipped. */
 struct errring_entry {
 	_Atomic uint64_t sequence_begin;
 	uint64_t wall_us;
 	char request_id[REQUEST_ID_BYTES];
-	char model[NAME_BYTES];
+	char model[NAME_BYTES]; /* as its provider calls it */
+	char provider[NAME_BYTES];
 	char code[64];	   /* the provider's own error code or type; empty: none */
 	char message[240]; /* the provider's own words or ours; bounded, printable, no secrets */
 	uint16_t status;   /* HTTP status of the provider; 0: none */
 	uint8_t arm, outcome;
 	uint8_t attempt; /* 1: the first of its request */
-	uint8_t saved;	 /* 1: an attempt after it answered the request */
+	uint8_t saved;	 /* enum error_saved */
 	uint8_t reserved[2];
 	_Atomic uint64_t sequence_end;
 };

@@ -504,6 +504,21 @@ slots_activity(const struct slots *s, const char *release, struct slot_activity 
 }
 
 void
+slots_sum_attempts(
+    const struct slots *s, const char *release, uint64_t out[ARM_COUNT][OUTCOME_COUNT])
+{
+	memset(out, 0, ARM_COUNT * sizeof(out[0]));
+	for (unsigned i = 0; i < SLOTS_MAX; i++) {
+		unsigned at;
+		const struct slot_release *r = raw_release_in(s, i, release, &at);
+
+		for (unsigned arm = 0; r != NULL && arm < ARM_COUNT; arm++)
+			if (all_below(r->arms[arm].attempts, OUTCOME_COUNT))
+				sum_figures(out[arm], r->arms[arm].attempts, OUTCOME_COUNT);
+	}
+}
+
+void
 slots_errors(const struct slots *s, const char *release, struct error_list *out)
 {
 	out->n = 0;

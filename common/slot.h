@@ -116,6 +116,9 @@ struct rollback_sum {
 };
 void slots_add_rollback(
     const struct slots *s, const char *release, uint64_t revision, struct rollback_sum *sum);
+/* Attempts at a release by arm and outcome, and nothing else: cheap enough to ask each second. */
+void slots_sum_attempts(
+    const struct slots *s, const char *release, uint64_t out[ARM_COUNT][OUTCOME_COUNT]);
 /* Whether anything happens on a release: a few figures, cheap enough to ask for each tick. */
 struct slot_activity {
 	uint64_t requests;	      /* assigned, pinned ones too */

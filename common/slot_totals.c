@@ -92,13 +92,8 @@ slots_add_errors(
 	struct slot_release *into = slot_release_tally(&s->all[0], release);
 
 	for (unsigned i = 0; into != NULL && i < list->n; i++) {
-		uint64_t number;
-
-		if (list->notes[i].wall_us <= after_us)
-			continue;
-		number = errring_write(&into->errors, &list->notes[i]);
-		if (list->notes[i].saved)
-			errring_mark_saved(&into->errors, number);
+		if (list->notes[i].wall_us > after_us)
+			errring_write(&into->errors, &list->notes[i]);
 	}
 }
 

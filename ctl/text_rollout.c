@@ -190,6 +190,27 @@ print_warnings(const struct screen *screen, const cJSON *r, const char *now)
 		fprintf(screen->out, "%s: frozen; unfreeze ends it\n", name);
 }
 
+/* What grayd cannot mend by itself, each model once. */
+static void
+print_alarms(const struct screen *screen, const cJSON *r, const char *now)
+{
+	const cJSON *arm;
+
+	cJSON_ArrayForEach(arm, answer_get(r, "arms"))
+	{
+		const cJSON *alarm = answer_get(arm, "alarm");
+		char words[WORDS_BYTES];
+
+		if (!cJSON_IsObject(alarm))
+			continue;
+		fprintf(screen->out, "%s: %salarm%s: %s; %.0f times since %s\n",
+		    answer_text(r, "release"), colour_begin(COLOUR_BAD, screen->colour),
+		    colour_end(COLOUR_BAD, screen->colour), answer_text(alarm, "text"),
+		    answer_number(alarm, "attempts"),
+		    words_time(words, answer_text(alarm, "since"), now));
+	}
+}
+
 void
 text_print_rollouts(const struct screen *screen, const cJSON *status)
 {
@@ -207,6 +228,7 @@ text_print_rollouts(const struct screen *screen, const cJSON *status)
 		else
 			print_next(screen, r);
 		print_warnings(screen, r, answer_text(status, "now"));
+		print_alarms(screen, r, answer_text(status, "now"));
 	}
 }
 

@@ -228,20 +228,26 @@ static void
 put_error(struct table *t, const cJSON *error, const char *now)
 {
 	bool saved = answer_is_true(error, "saved");
-	const char *message = answer_text(error, "message");
+	const char *message = answer_text(error, "message"), *code = answer_text(error, "code");
+	const char *saver = answer_text(error, "saved_by");
 	double status = answer_number(error, "status");
 	char time[WORDS_BYTES];
 
 	table_put(t, "%s", words_time(time, answer_text(error, "time"), now));
 	table_put(t, "%s", answer_text(error, "arm"));
 	table_put(t, "%s", answer_text(error, "model"));
+	table_put(t, "%s", answer_text(error, "provider"));
 	table_put(t, "%.0f", answer_number(error, "attempt"));
 	table_put(t, "%s", answer_text(error, "outcome"));
 	if (status > 0)
 		table_put(t, "%.0f", status);
 	else
 		table_put(t, "-");
-	table_put_coloured(t, saved ? COLOUR_GOOD : COLOUR_BAD, "%s", saved ? "yes" : "no");
+	table_put(t, "%s", code[0] != '\0' ? code : "-");
+	table_put_coloured(t, saved ? COLOUR_GOOD : COLOUR_BAD, "%s",
+	    !saved	       ? "no"
+	    : saver[0] != '\0' ? saver
+			       : "yes");
 	table_put(t, "%s", answer_text(error, "request_id"));
 	table_put(t, "%s", message[0] != '\0' ? message : answer_text(error, "text"));
 }
@@ -249,8 +255,8 @@ put_error(struct table *t, const cJSON *error, const char *now)
 static void
 print_errors(const struct screen *screen, const cJSON *release, const char *now)
 {
-	static const char *const headers[] = { "TIME", "ARM", "MODEL", ">TRY", "OUTCOME", ">STATUS",
-		"SAVED", "REQUEST", "MESSAGE", NULL };
+	static const char *const headers[] = { "TIME", "ARM", "MODEL", "PROVIDER", ">TRY",
+		"OUTCOME", ">STATUS", "CODE", "SAVED BY", "REQUEST", "MESSAGE", NULL };
 	const cJSON *errors = answer_get(release, "errors"), *each;
 	struct table t;
 

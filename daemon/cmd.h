@@ -71,6 +71,10 @@ const struct policy_release *cmd_put_current(struct cmd *cmd, cJSON *in, const c
 struct release_totals;
 void cmd_put_measured(struct cmd *cmd, cJSON *in, const struct release_totals *totals);
 
+/* Counts by outcome, {"ok":17,"refused":2}; what never happened is left out. */
+void cmd_put_outcomes(
+    struct cmd *cmd, cJSON *in, const char *name, const uint64_t counts[OUTCOME_COUNT]);
+
 /* Whether the journal can be written: "journal". */
 void cmd_put_journal(struct cmd *cmd, cJSON *in);
 
@@ -100,6 +104,8 @@ void cmd_put_model_standing(struct cmd *cmd, cJSON *in, const struct config_mode
 
 /* cmd_stats.c: what was counted */
 void cmd_stats(struct cmd *cmd);
+
+/* cmd_errors.c: what went wrong */
 void cmd_errors(struct cmd *cmd);
 
 /* cmd_cost.c: what it cost */

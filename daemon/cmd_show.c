@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "daemon/alarm.h"
 #include "daemon/master.h"
 #include "daemon/predecessor.h"
 
@@ -105,6 +106,26 @@ count_errors(const struct arm_totals *arm)
 	return n;
 }
 
+/* What only a person can mend; null most of the time. */
+static void
+put_alarm(struct cmd *cmd, cJSON *in, const struct config_model *model)
+{
+	const struct alarm *alarm = alarm_find(cmd->master, model);
+	cJSON *object;
+	struct err what;
+
+	if (alarm == NULL) {
+		cmd_put_null(cmd, in, "alarm");
+		return;
+	}
+	alarm_describe(alarm, model, &what);
+	object = cmd_put_object(cmd, in, "alarm");
+	cmd_put_text(cmd, object, "outcome", outcome_name(alarm->outcome));
+	cmd_put_text(cmd, object, "text", what.msg);
+	cmd_put_time(cmd, object, "since", alarm->since_wall_us);
+	cmd_put_count(cmd, object, "attempts", alarm->attempts);
+}
+
 static void
 put_arm(struct cmd *cmd, cJSON *arms, enum arm arm, const struct config_model *model,
     const struct arm_totals *totals)
@@ -120,6 +141,7 @@ put_arm(struct cmd *cmd, cJSON *arms, enum arm arm, const struct config_model *m
 	cmd_put_text(cmd, object, "name", model->name);
 	cmd_put_text(cmd, object, "provider", model->provider->name);
 	cmd_put_model_standing(cmd, object, model);
+	put_alarm(cmd, object, model);
 	cmd_put_number(cmd, object, "requests", (double)totals->counters[COUNTER_REQUESTS]);
 	cmd_put_number(cmd, object, "errors", (double)count_errors(totals));
 	cmd_put_number(cmd, object, "fallbacks", (double)totals->counters[COUNTER_FALLBACKS]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What was counted: `stats` and `errors`. Master process; reads only. All figures are since grayd
+ * What was counted: `stats`. Master process; reads only. All figures are since grayd
  * started, over the workers that are and those that were.
  */
 #include "daemon/cmd.h"
@@ -11,9 +11,8 @@
 #include "common/money.h"
 #include "daemon/master.h"
 
-/* {"ok":17,"refused":2}: what never happened is left out. */
-static void
-put_outcomes(struct cmd *cmd, cJSON *in, const char *name, const uint64_t counts[OUTCOME_COUNT])
+void
+cmd_put_outcomes(struct cmd *cmd, cJSON *in, const char *name, const uint64_t counts[OUTCOME_COUNT])
 {
 	cJSON *object = cmd_put_object(cmd, in, name);
 
@@ -100,9 +99,9 @@ put_arm(struct cmd *cmd, cJSON *arms, enum arm arm, const struct config_model *m
 	cmd_put_number(cmd, object, "ok", (double)totals->finished[OUTCOME_OK]);
 	cmd_put_number(cmd, object, "in_flight", (double)totals->in_flight);
 	cmd_put_number(cmd, object, "window", (double)totals->window);
-	put_outcomes(cmd, object, "outcomes", totals->finished);
-	put_outcomes(cmd, object, "attempt_outcomes", totals->attempts);
-	put_outcomes(cmd, object, "fallback_reasons", totals->fallbacks);
+	cmd_put_outcomes(cmd, object, "outcomes", totals->finished);
+	cmd_put_outcomes(cmd, object, "attempt_outcomes", totals->attempts);
+	cmd_put_outcomes(cmd, object, "fallback_reasons", totals->fallbacks);
 	put_bill(cmd, object, model, totals->counters);
 	put_quantiles(cmd, object, "latency_ms", &totals->latency_us);
 	put_quantiles(cmd, object, "first_token_ms", &totals->first_token_us);
@@ -150,92 +149,5 @@ cmd_stats(struct cmd *cmd)
 	cmd_put_time(cmd, answer, "since", cmd->master->started_wall_us);
 	put_overall(cmd, cmd_put_object(cmd, answer, "grayd"));
 	if (cmd_each_release(cmd, answer, put_stats))
-		cmd_answer(cmd, answer);
-}
-
-/* ---- errors ---------------------------------------------------------------------------------- */
-
-#define ERRORS_SHOWN 20
-
-/* Workers note what the provider calls the model; people know it by its key in "models" as well. */
-static void
-put_model(struct cmd *cmd, cJSON *object, const struct config_release *release,
-    const struct error_note *note)
-{
-	const struct config_model *model = release->arms[note->arm];
-	bool known = model != NULL && strcmp(note->model, model->name) == 0;
-
-	cmd_put_text(cmd, object, "model", known ? model->id : note->model);
-	cmd_put_text(cmd, object, "name", note->model);
-	cmd_put_text(cmd, object, "provider", model != NULL ? model->provider->name : "");
-}
-
-static void
-put_note(struct cmd *cmd, cJSON *object, const struct config_release *release,
-    const struct error_note *note)
-{
-	cmd_put_time(cmd, object, "time", note->wall_us);
-	cmd_put_text(cmd, object, "request_id", note->request_id);
-	cmd_put_text(cmd, object, "arm", arm_names[note->arm]);
-	put_model(cmd, object, release, note);
-	cmd_put_text(cmd, object, "outcome", outcome_name(note->outcome));
-	cmd_put_text(cmd, object, "text", outcome_info(note->outcome)->text);
-	if (note->status != 0)
-		cmd_put_number(cmd, object, "status", note->status);
-	else
-		cmd_put_null(cmd, object, "status");
-	cmd_put_text(cmd, object, "code", note->code);
-	cmd_put_text(cmd, object, "message", note->message);
-	cmd_put_number(cmd, object, "attempt", note->attempt);
-	cmd_put_bool(cmd, object, "saved", note->saved);
-}
-
-/* Attempts of both arms that failed, by how. */
-static void
-put_failed(struct cmd *cmd, cJSON *in, const struct release_totals *totals)
-{
-	uint64_t failed[OUTCOME_COUNT];
-
-	for (unsigned o = 0; o < OUTCOME_COUNT; o++)
-		failed[o] =
-		    totals->arms[ARM_STABLE].attempts[o] + totals->arms[ARM_CANDIDATE].attempts[o];
-	failed[OUTCOME_OK] = 0;
-	put_outcomes(cmd, in, "failed_attempts", failed);
-}
-
-static void
-put_errors(struct cmd *cmd, cJSON *object, const struct config_release *release)
-{
-	const struct command_value *limit = &cmd->request.values[PARAM_LIMIT];
-	uint64_t shown = limit->given ? limit->number : ERRORS_SHOWN;
-	uint64_t reasons[OUTCOME_COUNT];
-	struct release_totals totals;
-	struct error_list list;
-	cJSON *array;
-
-	memset(&list, 0, sizeof(list));
-	slots_errors(&cmd->master->slots, release->name, &list);
-	slots_sum_release(&cmd->master->slots, release->name, 0, &totals);
-	for (unsigned o = 0; o < OUTCOME_COUNT; o++)
-		reasons[o] =
-		    totals.arms[ARM_STABLE].fallbacks[o] + totals.arms[ARM_CANDIDATE].fallbacks[o];
-	cmd_put_text(cmd, object, "release", release->name);
-	cmd_put_number(cmd, object, "fallbacks",
-	    (double)(totals.arms[ARM_STABLE].counters[COUNTER_FALLBACKS] +
-		     totals.arms[ARM_CANDIDATE].counters[COUNTER_FALLBACKS]));
-	put_outcomes(cmd, object, "fallback_reasons", reasons);
-	put_failed(cmd, object, &totals);
-	array = cmd_put_array(cmd, object, "errors");
-	for (unsigned i = list.n > shown ? list.n - (unsigned)shown : 0; i < list.n; i++)
-		put_note(cmd, cmd_put_element(cmd, array), release, &list.notes[i]);
-}
-
-void
-cmd_errors(struct cmd *cmd)
-{
-	cJSON *answer = cmd_begin(cmd);
-
-	cmd_put_time(cmd, answer, "now", clock_wall_us());
-	if (cmd_each_release(cmd, answer, put_errors))
 		cmd_answer(cmd, answer);
 }

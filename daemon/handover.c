@@ -210,12 +210,13 @@ print_arm(struct buf *out, enum arm arm, const struct arm_totals *totals)
 static int
 print_error(struct buf *out, const struct error_note *note)
 {
-	int rc = buf_addf(out, "error\t%" PRIu64 "\t%s\t%s\t%u\t%u\t%u", note->wall_us,
+	int rc = buf_addf(out, "error\t%" PRIu64 "\t%s\t%s\t%u\t%u\t%s", note->wall_us,
 	    arm_names[note->arm], outcome_name(note->outcome), note->status, note->attempt,
-	    note->saved);
-	const char *texts[] = { note->request_id, note->model, note->code, note->message };
+	    error_saved_names[note->saved]);
+	const char *texts[] = { note->request_id, note->model, note->provider, note->code,
+		note->message };
 
-	for (unsigned i = 0; i < 4 && rc == 0; i++)
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]) && rc == 0; i++)
 		rc = add_text(out, texts[i]);
 	return rc == 0 ? buf_adds(out, "\n") : -1;
 }

@@ -288,28 +288,38 @@ read_times(struct reading *r)
 	return 0;
 }
 
+static const char *
+saved_name(unsigned i)
+{
+	return error_saved_names[i];
+}
+
 /* An error whose outcome this version does not know is passed over. */
 static int
 read_error(struct reading *r)
 {
 	struct error_note note = { 0 };
 	uint64_t status, attempt;
-	unsigned outcome;
+	unsigned outcome, saved;
 
 	if (r->release == NULL || next_number(r, UINT64_MAX, &note.wall_us) != 0 ||
 	    next_arm(r, &note.arm) != 0)
 		return -1;
 	outcome = place_of(next_word(r), OUTCOME_COUNT, result_name);
-	if (next_number(r, UINT16_MAX, &status) != 0 || next_number(r, UINT8_MAX, &attempt) != 0 ||
-	    next_bool(r, &note.saved) != 0 ||
+	if (next_number(r, UINT16_MAX, &status) != 0 || next_number(r, UINT8_MAX, &attempt) != 0)
+		return -1;
+	saved = place_of(next_word(r), SAVED_COUNT, saved_name);
+	if (saved == SAVED_COUNT ||
 	    next_text(r, note.request_id, sizeof(note.request_id)) != 0 ||
 	    next_text(r, note.model, sizeof(note.model)) != 0 ||
+	    next_text(r, note.provider, sizeof(note.provider)) != 0 ||
 	    next_text(r, note.code, sizeof(note.code)) != 0 ||
 	    next_text(r, note.message, sizeof(note.message)) != 0)
 		return -1;
 	if (outcome == OUTCOME_COUNT || r->release->errors.n == ERRORS_KEPT)
 		return 0;
 	note.outcome = outcome;
+	note.saved = saved;
 	note.status = (uint16_t)status;
 	note.attempt = (uint8_t)attempt;
 	r->release->errors.notes[r->release->errors.n++] = note;

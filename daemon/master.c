@@ -4,6 +4,7 @@
  * down in reverse. Signals arrive through a descriptor: no handler runs in this process, and
  * children inherit none.
  */
+#include "daemon/alarm.h"
 #include "daemon/master.h"
 
 #include <errno.h>
@@ -208,7 +209,8 @@ start(struct master *m, struct err *e)
 		return -1;
 	if (m->predecessor != NULL ? predecessor_begin(m, e) != 0 : begin_alone(m, e) != 0)
 		return -1;
-	if (guard_start(m, e) != 0 || planner_start(m, e) != 0 || rates_start(m, e) != 0)
+	if (guard_start(m, e) != 0 || planner_start(m, e) != 0 || rates_start(m, e) != 0 ||
+	    alarms_start(m, e) != 0)
 		return -1;
 	if (validation_begin(m, m->generation, c, e) != 0)
 		return -1;
@@ -228,6 +230,7 @@ end(struct master *m)
 	planner_stop(m);
 	guard_stop(m);
 	rates_stop(m);
+	alarms_stop(m);
 	upgrade_end(m);
 	transition_end(m);
 	if (others_serve) {

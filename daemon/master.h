@@ -30,6 +30,7 @@ struct guard;
 struct planner;
 struct preflight;
 struct rates;
+struct alarms;
 struct validation;
 
 /* Ids of commands that were carried out, so that a repeated one does nothing. */
@@ -84,6 +85,7 @@ struct master {
 	unsigned n_remembered;
 	struct rates *rates;	 /* rates.c; NULL: nobody asks for rates (tests) */
 	struct guard *guard;	 /* guard.c; NULL: nobody watches (tests) */
+	struct alarms *alarms;	 /* alarm.c; NULL: nobody is told (tests) */
 	struct planner *planner; /* planner.c; NULL: nothing moves by itself (tests) */
 	/* control.c's own; NULL: not open. master.c calls control_open(m, e) before the first fork
 	 * and control_close(m) at the end. Children never need to: they close every descriptor they

@@ -12,6 +12,7 @@
 
 #include "common/keys.h"
 #include "common/log.h"
+#include "daemon/alarm.h"
 #include "daemon/channel.h"
 #include "daemon/control.h"
 #include "daemon/journal.h"
@@ -310,4 +311,5 @@ record_add_totals(struct master *m, const struct handover *now, const struct han
 	}
 	/* What another has counted did not come in just now. */
 	rates_begin_anew(m);
+	alarms_begin_anew(m);
 }

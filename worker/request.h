@@ -21,7 +21,7 @@ struct failure {
 	enum outcome outcome;
 	uint16_t status;
 	uint8_t attempt;
-	const char *model;
+	const char *model, *provider;
 	char code[64], message[240];
 };
 

@@ -52,6 +52,7 @@ remember_failure(struct request *r)
 	f->status = a->status;
 	f->attempt = (uint8_t)a->number;
 	f->model = a->model->name;
+	f->provider = a->model->provider->name;
 	memcpy(f->code, a->facts.error_code, sizeof(f->code));
 	memcpy(f->message, a->facts.error_message, sizeof(f->message));
 }

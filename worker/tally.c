@@ -115,6 +115,15 @@ note_latency(const struct request *r, uint64_t now_us)
 		histogram_record(&arm->first_token_us, r->attempt.first_token_us - r->started_us);
 }
 
+/* Whether the request got a good answer after this attempt, and whose. */
+static enum error_saved
+saved_by(const struct request *r, const struct failure *f, bool answered)
+{
+	if (!answered)
+		return SAVED_NOT;
+	return r->arm != f->arm ? SAVED_BY_FALLBACK : SAVED_BY_RETRY;
+}
+
 static void
 note_errors(const struct request *r, bool answered)
 {
@@ -126,11 +135,12 @@ note_errors(const struct request *r, bool answered)
 			.arm = f->arm,
 			.outcome = f->outcome,
 			.attempt = f->attempt,
-			.saved = answered,
+			.saved = saved_by(r, f, answered),
 		};
 
 		memcpy(note.request_id, r->id, sizeof(note.request_id));
 		strncpy(note.model, f->model, sizeof(note.model) - 1);
+		strncpy(note.provider, f->provider, sizeof(note.provider) - 1);
 		memcpy(note.code, f->code, sizeof(note.code));
 		memcpy(note.message, f->message, sizeof(note.message));
 		errring_write(&r->release->tally->errors, &note);

@@ -67,7 +67,7 @@ describe("verbs", () => {
 		assert.match(asked, /^\d{4}-\d\d-\d\dT/);
 		assert.match(why, /^models\.new: provider "nowhere" could not be asked for model "new-model": /);
 		assert.deepEqual(candidate, { model: "new", name: "new-model", provider: "nowhere", standing: "unreachable",
-			requests: 0, errors: 0, fallbacks: 0, in_flight: 0 });
+			alarm: null, requests: 0, errors: 0, fallbacks: 0, in_flight: 0 });
 		const text = await grayd.ctl(["status", "chat"]);
 		assert.match(text.stdout, /^grayd \S+, pid \d+, up .+\nhealthy, 2 of 2 workers ready/);
 		assert.match(text.stdout, /\nchat +idle +0 +0 % +0 % +- +1 /);
@@ -351,7 +351,7 @@ test("what failed is told, for people and programs", async () => {
 		assert.ok(Math.abs(Date.parse(chat.errors[0].time) - Date.now()) < 60000);
 		assert.equal((await grayd.ctl(["-j", "errors", "-n", "1"])).json.releases.chat.errors[0].arm, "stable");
 		assert.match((await grayd.ctl(["errors"])).stdout,
-			/^chat: 1 fallbacks \(refused 1\); failed attempts: refused 2\nTIME .+\n.+ candidate +new +1 +refused +- +no +my-request /);
+			/^chat: 1 fallbacks \(refused 1\); failed attempts: refused 2\nTIME .+\n.+ candidate +new +nowhere +1 +refused +- +- +no +my-request /);
 		const { candidate, stable } = (await grayd.status()).releases.chat.arms;
 		assert.deepEqual([candidate.requests, candidate.fallbacks, stable.requests], [1, 1, 0]);
 	} finally {

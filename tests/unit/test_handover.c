@@ -105,9 +105,10 @@ fill(struct handover *h, unsigned n_releases, uint64_t seed)
 			note->outcome = OUTCOME_COUNT - 1 - k;
 			note->status = 503;
 			note->attempt = 2;
-			note->saved = k == 1;
+			note->saved = k % SAVED_COUNT;
 			snprintf(note->message, sizeof(note->message), "it said:\t\"no\"\n%u", k);
 			snprintf(note->model, sizeof(note->model), "m");
+			snprintf(note->provider, sizeof(note->provider), "p");
 		}
 	}
 }
@@ -221,8 +222,8 @@ test_unknown_figures(void)
 	    HANDOVER_TITLE "\npolicy\t5\ntotals\tx\t0\nsum\tstable\tcounter\trequests\t7\n"
 			   "sum\tstable\tcounter\tnot_yet_invented\t9\n"
 			   "sum\tcandidate\tfinished\tabducted\t9\n"
-			   "error\t1\tstable\tabducted\t500\t1\t0\tid\tm\t\twhy\n"
-			   "error\t2\tstable\tok\t200\t1\t0\tid\tm\t\twhy\n"
+			   "error\t1\tstable\tabducted\t500\t1\tno\tid\tm\tp\t\twhy\n"
+			   "error\t2\tstable\tok\t200\t1\tretry\tid\tm\tp\t\twhy\n"
 			   "client\tteam\tnot_yet_invented\t9\trequests\t6\nend\n";
 	struct handover *back = calloc(1, sizeof(*back));
 	struct err e;

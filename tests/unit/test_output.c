@@ -137,14 +137,14 @@ static const struct {
 	    "{" NOW ",\"releases\":{\"chat\":{\"release\":\"chat\",\"fallbacks\":3,\"fallback_reasons\":"
 	    "{\"refused\":2,\"empty\":1},\"failed_attempts\":{\"refused\":4},\"errors\":[{\"time\":"
 	    "\"2026-11-20T09:00:12.5Z\",\"request_id\":\"r1\",\"arm\":\"candidate\",\"model\":\"new\","
-	    "\"outcome\":\"server_error\",\"text\":\"failed inside\",\"status\":500,\"message\":"
-	    "\"evil\\u001b[2Jtext\",\"attempt\":1,\"saved\":true},{\"time\":\"2026-11-23T13:00:00Z\","
+	    "\"provider\":\"two\",\"outcome\":\"server_error\",\"text\":\"failed inside\",\"status\":500,\"code\":\"oops\",\"message\":"
+	    "\"evil\\u001b[2Jtext\",\"attempt\":1,\"saved\":true,\"saved_by\":\"fallback\"},{\"time\":\"2026-11-23T13:00:00Z\","
 	    "\"request_id\":\"r2\",\"arm\":\"stable\",\"model\":\"old\",\"outcome\":\"refused\",\"text\":"
 	    "\"connection refused\",\"status\":null,\"message\":\"\",\"attempt\":2,\"saved\":false}]}}}",
 	    "chat: 3 fallbacks (refused 2, empty 1); failed attempts: refused 4\n"
-	    "TIME                 ARM        MODEL  TRY  OUTCOME       STATUS  SAVED  REQUEST  MESSAGE\n"
-	    "2026-11-20 09:00:12  candidate  new      1  server_error     500  yes    r1       evil?[2Jtext\n"
-	    "13:00:00             stable     old      2  refused            -  no     r2       connection refused\n" },
+	    "TIME                 ARM        MODEL  PROVIDER  TRY  OUTCOME       STATUS  CODE  SAVED BY  REQUEST  MESSAGE\n"
+	    "2026-11-20 09:00:12  candidate  new    two         1  server_error     500  oops  fallback  r1       evil?[2Jtext\n"
+	    "13:00:00             stable     old                2  refused            -  -     no        r2       connection refused\n" },
 	{ VERB_WORKERS,
 	    "{\"ok\":true,\"revision\":7,\"workers\":[{\"role\":\"worker\",\"index\":0,\"pid\":43,\"state\":"
 	    "\"ready\",\"generation\":1,\"restarts\":0,\"uptime_ms\":90000,\"sane\":true,\"heartbeat_ms\":15,"
