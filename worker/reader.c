@@ -35,6 +35,27 @@ reader_skip(struct reader *r, enum jtok first)
 }
 
 bool
+reader_string(struct reader *r, enum jtok first, struct jspan *into)
+{
+	if (first == JTOK_STRING)
+		*into = r->scan.span;
+	return reader_skip(r, first);
+}
+
+bool
+reader_again(struct reader *r, struct jspan value, reader_fn *read)
+{
+	struct jscan before = r->scan;
+	bool ok;
+
+	jscan_init(&r->scan, before.text, value.off + value.len);
+	r->scan.pos = value.off;
+	ok = read(r, jscan_next(&r->scan));
+	r->scan = before;
+	return ok;
+}
+
+bool
 reader_object(struct reader *r, enum jtok first, const struct reader_field *fields)
 {
 	enum jtok tok;

@@ -47,6 +47,10 @@ bool reader_array(struct reader *r, enum jtok first, reader_fn *element);
  * that is not empty. Adds the bytes of all strings in it to facts->content_bytes. */
 bool reader_some(struct reader *r, enum jtok first, bool *some);
 bool reader_skip(struct reader *r, enum jtok first);
+/* The inside of a string; any other value leaves *into as it is. */
+bool reader_string(struct reader *r, enum jtok first, struct jspan *into);
+/* Reads a value that has been passed over once more. */
+bool reader_again(struct reader *r, struct jspan value, reader_fn *read);
 /* Reads a whole number into *out; any other value leaves it as it is and returns *ok = false. */
 bool reader_uint(struct reader *r, enum jtok first, uint64_t *out, bool *ok);
 

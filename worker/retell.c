@@ -8,11 +8,11 @@
 #include <string.h>
 
 void
-retell_free(struct retell *a)
+retell_free(struct retell *t)
 {
-	buf_free(&a->text);
-	buf_free(&a->thoughts);
-	buf_free(&a->calls);
+	buf_free(&t->text);
+	buf_free(&t->thoughts);
+	buf_free(&t->calls);
 }
 
 /* ---- begin ------------------------------------------------------------------------------------
@@ -36,36 +36,39 @@ plain(const char *text)
 }
 
 static void
-begin(struct retell *a)
+begin(struct retell *t)
 {
-	if (a->begun)
+	if (t->begun)
 		return;
-	a->begun = true;
-	if (a->id_len == 0)
-		keep(a->id, &a->id_len, plain(a->fallback_id));
-	if (a->model_len == 0)
-		keep(a->model, &a->model_len, plain(a->fallback_model));
-	a->sink->begin(a);
+	t->begun = true;
+	if (t->id_len == 0)
+		keep(t->id, &t->id_len, plain(t->fallback_id));
+	if (t->model_len == 0)
+		keep(t->model, &t->model_len, plain(t->fallback_model));
+	t->sink->begin(t);
 }
 
 void
-retell_identify(struct retell *a, struct inside id, struct inside model)
+retell_identify(struct retell *t, struct inside id, struct inside model)
 {
-	if (a->begun || a->ended)
+	if (t->begun || t->ended)
 		return;
-	keep(a->id, &a->id_len, id);
-	keep(a->model, &a->model_len, model);
-	begin(a);
+	keep(t->id, &t->id_len, id);
+	keep(t->model, &t->model_len, model);
+	begin(t);
 }
 
 /* Whether a piece may still be told. */
 static bool
-is_open(struct retell *a)
+is_open(struct retell *t)
 {
-	if (a->bad || a->ended)
+	if (t->bad || t->ended)
 		return false;
-	begin(a);
-	return true;
+	t->too_large = t->out.buf != NULL && buf_len(t->out.buf) > t->max_bytes;
+	t->bad = t->too_large;
+	if (!t->bad)
+		begin(t);
+	return !t->bad;
 }
 
 /* ---- pieces -----------------------------------------------------------------------------------
@@ -73,125 +76,125 @@ is_open(struct retell *a)
 
 /* Arguments that there are none of are an empty object: clients parse them. */
 static void
-close_call(struct retell *a)
+close_call(struct retell *t)
 {
-	if (a->in_call && !a->some_arguments && !a->call_is_text)
-		a->sink->value(a, (const uint8_t *)"{}", 2);
-	a->in_call = false;
+	if (t->in_call && !t->some_arguments && !t->call_is_text)
+		t->sink->value(t, (const uint8_t *)"{}", 2);
+	t->in_call = false;
 }
 
 void
-retell_text(struct retell *a, struct inside text)
+retell_text(struct retell *t, struct inside text)
 {
-	if (text.n == 0 || !is_open(a))
+	if (text.n == 0 || !is_open(t))
 		return;
-	close_call(a);
-	a->sink->text(a, text);
+	close_call(t);
+	t->sink->text(t, text);
 }
 
 void
-retell_thought(struct retell *a, struct inside text)
+retell_thought(struct retell *t, struct inside text)
 {
-	if (text.n == 0 || !is_open(a))
+	if (text.n == 0 || !is_open(t))
 		return;
-	close_call(a);
-	a->sink->thought(a, text);
+	close_call(t);
+	t->sink->thought(t, text);
 }
 
 #define MADE_ID_BYTES 24
 
 /* "call_", 16 digits of the seed, and the call's number. */
 static struct inside
-make_id(const struct retell *a, char out[MADE_ID_BYTES])
+make_id(const struct retell *t, char out[MADE_ID_BYTES])
 {
 	static const char hex[] = "0123456789abcdef";
 	size_t n = 5;
 
 	memcpy(out, "call_", n);
 	for (int shift = 60; shift >= 0; shift -= 4)
-		out[n++] = hex[a->seed >> shift & 15];
+		out[n++] = hex[t->seed >> shift & 15];
 	for (int shift = 8; shift >= 0; shift -= 4)
-		out[n++] = hex[a->n_calls >> shift & 15];
+		out[n++] = hex[t->n_calls >> shift & 15];
 	return (struct inside){ (const uint8_t *)out, n };
 }
 
 void
-retell_call(struct retell *a, struct inside id, struct inside name)
+retell_call(struct retell *t, struct inside id, struct inside name)
 {
 	char made[MADE_ID_BYTES];
 
-	if (!is_open(a))
+	if (!is_open(t))
 		return;
-	close_call(a);
+	close_call(t);
 	if (id.n == 0)
-		id = make_id(a, made);
-	a->bad = name.n == 0 || (a->call_is_text && a->n_calls > 0);
-	if (a->bad)
+		id = make_id(t, made);
+	t->bad = name.n == 0 || (t->call_is_text && t->n_calls > 0);
+	if (t->bad)
 		return;
-	if (!a->call_is_text)
-		a->sink->call(a, id, name);
-	a->n_calls++;
-	a->in_call = true;
-	a->some_arguments = false;
+	if (!t->call_is_text)
+		t->sink->call(t, id, name);
+	t->n_calls++;
+	t->in_call = true;
+	t->some_arguments = false;
 }
 
 void
-retell_arguments(struct retell *a, struct inside piece)
+retell_arguments(struct retell *t, struct inside piece)
 {
-	if (piece.n == 0 || !is_open(a))
+	if (piece.n == 0 || !is_open(t))
 		return;
-	a->bad = !a->in_call;
-	if (a->bad)
+	t->bad = !t->in_call;
+	if (t->bad)
 		return;
-	a->some_arguments = true;
-	if (a->call_is_text)
-		a->sink->text(a, piece);
+	t->some_arguments = true;
+	if (t->call_is_text)
+		t->sink->text(t, piece);
 	else
-		a->sink->arguments(a, piece);
+		t->sink->arguments(t, piece);
 }
 
 static void
-tell_value_as_text(struct retell *a, const uint8_t *json, size_t n)
+tell_value_as_text(struct retell *t, const uint8_t *json, size_t n)
 {
 	struct buf escaped = { 0 };
 	struct jout o = { .buf = &escaped };
 
 	jout_string(&o, json, n);
 	if (o.failed)
-		a->out.failed = true;
+		t->out.failed = true;
 	else
-		a->sink->text(a, (struct inside){ buf_bytes(&escaped) + 1, buf_len(&escaped) - 2 });
+		t->sink->text(t, (struct inside){ buf_bytes(&escaped) + 1, buf_len(&escaped) - 2 });
 	buf_free(&escaped);
 }
 
 void
-retell_value(struct retell *a, const uint8_t *json, size_t n)
+retell_value(struct retell *t, const uint8_t *json, size_t n)
 {
-	if (n == 0 || !is_open(a))
+	if (n == 0 || !is_open(t))
 		return;
-	a->bad = !a->in_call || a->some_arguments;
-	if (a->bad)
+	t->bad = !t->in_call || t->some_arguments;
+	if (t->bad)
 		return;
-	a->some_arguments = true;
-	if (a->call_is_text)
-		tell_value_as_text(a, json, n);
+	t->some_arguments = true;
+	if (t->call_is_text)
+		tell_value_as_text(t, json, n);
 	else
-		a->sink->value(a, json, n);
+		t->sink->value(t, json, n);
 }
 
 void
-retell_alive(struct retell *a)
+retell_alive(struct retell *t)
 {
-	if (a->begun && !a->bad && !a->ended && a->sink->alive != NULL)
-		a->sink->alive(a);
+	if (t->begun && !t->bad && !t->ended && t->sink->alive != NULL)
+		t->sink->alive(t);
 }
 
 void
-retell_end(struct retell *a, const struct facts *f)
+retell_end(struct retell *t, const struct facts *f)
 {
-	if (!is_open(a))
+	if (!is_open(t))
 		return;
-	close_call(a);
-	a->ended = true;
-	a->sink->end(a, f);
+	close_call(t);
+	t->ended = true;
+	t->sink->end(t, f);
 }

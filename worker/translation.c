@@ -57,6 +57,7 @@ init_answer(struct attempt *a, struct translation *t)
 
 	xlate_answer_init(&t->retell, r->endpoint->api, a->model->provider->kind, &traits);
 	t->retell.out.buf = &t->told;
+	t->retell.max_bytes = r->worker->config->limits.max_answer_bytes;
 	t->retell.fallback_id = r->id;
 	t->retell.fallback_model = a->model->name;
 	t->retell.created_s = clock_wall_us() / US_PER_S;
@@ -86,9 +87,11 @@ translation_begin(struct attempt *a)
 }
 
 static enum outcome
-failure_of(const struct retell *answer)
+failure_of(const struct retell *t)
 {
-	return answer->out.failed ? OUTCOME_NO_MEMORY : OUTCOME_GARBAGE;
+	if (t->out.failed)
+		return OUTCOME_NO_MEMORY;
+	return t->too_large ? OUTCOME_TOO_LARGE : OUTCOME_GARBAGE;
 }
 
 enum outcome

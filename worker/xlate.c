@@ -81,47 +81,47 @@ sink_for(enum api asked, bool stream)
 
 void
 xlate_answer_init(
-    struct retell *a, enum api asked, enum provider_kind kind, const struct xlate_traits *traits)
+    struct retell *t, enum api asked, enum provider_kind kind, const struct xlate_traits *traits)
 {
-	*a = (struct retell){
+	*t = (struct retell){
 		.sink = sink_for(asked, traits->stream),
 		.usage_asked = traits->usage_asked,
 		.call_is_text = traits->schema && kind == PROVIDER_ANTHROPIC,
 	};
 }
 
-static bool (*const answers[PROVIDER_KIND_COUNT])(struct retell *a, const uint8_t *b, size_t n) = {
+static bool (*const answers[PROVIDER_KIND_COUNT])(struct retell *t, const uint8_t *b, size_t n) = {
 	[PROVIDER_OPENAI] = xlate_from_openai,
 	[PROVIDER_ANTHROPIC] = xlate_answer_from_anthropic,
 	[PROVIDER_GEMINI] = xlate_from_gemini,
 };
 
-static bool (*const events[PROVIDER_KIND_COUNT])(struct retell *a, const uint8_t *b, size_t n) = {
+static bool (*const events[PROVIDER_KIND_COUNT])(struct retell *t, const uint8_t *b, size_t n) = {
 	[PROVIDER_OPENAI] = xlate_from_openai,
 	[PROVIDER_ANTHROPIC] = xlate_event_from_anthropic,
 	[PROVIDER_GEMINI] = xlate_from_gemini,
 };
 
 bool
-xlate_answer(struct retell *a, enum provider_kind kind, const uint8_t *bytes, size_t n,
+xlate_answer(struct retell *t, enum provider_kind kind, const uint8_t *bytes, size_t n,
     const struct facts *f)
 {
-	if (!answers[kind](a, bytes, n))
+	if (!answers[kind](t, bytes, n))
 		return false;
-	retell_end(a, f);
-	return !a->bad && !a->out.failed;
+	retell_end(t, f);
+	return !t->bad && !t->out.failed;
 }
 
 bool
-xlate_event(struct retell *a, enum provider_kind kind, unsigned marks, const uint8_t *data,
+xlate_event(struct retell *t, enum provider_kind kind, unsigned marks, const uint8_t *data,
     size_t n, const struct facts *f)
 {
 	if (marks & EVENT_KEEPALIVE)
-		retell_alive(a);
+		retell_alive(t);
 	else if (!(marks & EVENT_END) || kind == PROVIDER_GEMINI)
-		if (!events[kind](a, data, n))
+		if (!events[kind](t, data, n))
 			return false;
 	if (f->ended)
-		retell_end(a, f);
-	return !a->bad && !a->out.failed;
+		retell_end(t, f);
+	return !t->bad && !t->out.failed;
 }

@@ -33,14 +33,14 @@ struct xlate_traits {
 	bool schema; /* the answer is wanted by a schema */
 };
 
-/* Makes `a` ready for an answer of the provider's kind, to be told to a client of `asked`. The
+/* Makes `t` ready for an answer of the provider's kind, to be told to a client of `asked`. The
  * caller fills out.buf, the fallbacks, created_s and seed. */
 void xlate_answer_init(
-    struct retell *a, enum api asked, enum provider_kind kind, const struct xlate_traits *traits);
+    struct retell *t, enum api asked, enum provider_kind kind, const struct xlate_traits *traits);
 /* A whole answer, good by provider_ops.read_answer; false: it cannot be told, or no memory
  * (out.failed). */
-bool xlate_answer(struct retell *a, enum provider_kind kind, const uint8_t *bytes, size_t n,
+bool xlate_answer(struct retell *t, enum provider_kind kind, const uint8_t *bytes, size_t n,
     const struct facts *f) MUST_CHECK;
 /* One event of a stream, after provider_ops.read_event has found it good; `f->ended`: the last. */
-bool xlate_event(struct retell *a, enum provider_kind kind, unsigned marks, const uint8_t *data,
+bool xlate_event(struct retell *t, enum provider_kind kind, unsigned marks, const uint8_t *data,
     size_t n, const struct facts *f) MUST_CHECK;

@@ -125,6 +125,22 @@ ask_put_value(const struct ask *a, struct jout *o, const char *name, struct jspa
 }
 
 void
+ask_put_strings(const struct ask *a, struct jout *o, const char *name, const struct ask_list *spans)
+{
+	if (spans->n == 0)
+		return;
+	jout_key(o, name);
+	jout_text(o, "[");
+	for (uint32_t i = 0; i < spans->n; i++) {
+		struct jspan span = ask_spans(spans)[i];
+
+		jout_item(o);
+		jout_quoted(o, a->body + span.off, span.len);
+	}
+	jout_text(o, "]");
+}
+
+void
 ask_put_texts(const struct ask *a, struct jout *o, const struct ask_part *parts, uint32_t n)
 {
 	jout_text(o, "\"");

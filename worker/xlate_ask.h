@@ -149,8 +149,6 @@ void ask_leave(struct ask *a);
 bool ask_members(struct reader *r, enum jtok first, const struct reader_field *fields);
 /* Reads an array; `element` gets each. */
 bool ask_each(struct reader *r, enum jtok first, reader_fn *element);
-/* Reads a value that has been passed over once more. */
-bool ask_again(struct reader *r, struct jspan value, reader_fn *read);
 /* One value of a kind. */
 bool ask_string(struct reader *r, enum jtok first, struct jspan *into);
 bool ask_number(struct reader *r, enum jtok first, struct jspan *into);
@@ -197,6 +195,9 @@ bool ask_write_object(struct ask *a, const struct ask_part *call, struct jout *o
 void ask_put_string(const struct ask *a, struct jout *o, const char *name, struct jspan span);
 /* "NAME":SPAN, if there is one. */
 void ask_put_value(const struct ask *a, struct jout *o, const char *name, struct jspan span);
+/* "NAME":["SPAN", ...], if there are any. */
+void ask_put_strings(
+    const struct ask *a, struct jout *o, const char *name, const struct ask_list *spans);
 /* The number that a span writes; 0 if there is none. */
 double ask_real(const struct ask *a, struct jspan span);
 /* The texts of parts, joined by blank lines, as one string. */

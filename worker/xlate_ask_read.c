@@ -179,19 +179,6 @@ ask_each(struct reader *r, enum jtok first, reader_fn *element)
 	return true;
 }
 
-bool
-ask_again(struct reader *r, struct jspan value, reader_fn *read)
-{
-	struct jscan before = r->scan;
-	bool ok;
-
-	jscan_init(&r->scan, before.text, value.off + value.len);
-	r->scan.pos = value.off;
-	ok = read(r, jscan_next(&r->scan));
-	r->scan = before;
-	return ok;
-}
-
 /* ---- values ---------------------------------------------------------------------------------- */
 
 bool

@@ -16,8 +16,7 @@ enum kind {
 	/* events */
 	KIND_START,
 	KIND_BLOCK_START,
-	KIND_BLOCK_DELTA,
-	KIND_PING
+	KIND_BLOCK_DELTA
 };
 
 /* What is looked for in a block, a delta, a message and an event. */
@@ -44,14 +43,6 @@ inside_of(const uint8_t *text, struct jspan span)
  */
 
 static bool
-read_string(struct reader *r, enum jtok first, struct jspan *into)
-{
-	if (first == JTOK_STRING)
-		*into = r->scan.span;
-	return reader_skip(r, first);
-}
-
-static bool
 read_type(struct reader *r, enum jtok first)
 {
 	static const struct {
@@ -64,7 +55,6 @@ read_type(struct reader *r, enum jtok first)
 		{ "message_start", KIND_START },
 		{ "content_block_start", KIND_BLOCK_START },
 		{ "content_block_delta", KIND_BLOCK_DELTA },
-		{ "ping", KIND_PING },
 	};
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
@@ -84,37 +74,37 @@ read_index(struct reader *r, enum jtok first)
 static bool
 read_id(struct reader *r, enum jtok first)
 {
-	return read_string(r, first, &found_in(r)->id);
+	return reader_string(r, first, &found_in(r)->id);
 }
 
 static bool
 read_name(struct reader *r, enum jtok first)
 {
-	return read_string(r, first, &found_in(r)->name);
+	return reader_string(r, first, &found_in(r)->name);
 }
 
 static bool
 read_model(struct reader *r, enum jtok first)
 {
-	return read_string(r, first, &found_in(r)->model);
+	return reader_string(r, first, &found_in(r)->model);
 }
 
 static bool
 read_text(struct reader *r, enum jtok first)
 {
-	return read_string(r, first, &found_in(r)->text);
+	return reader_string(r, first, &found_in(r)->text);
 }
 
 static bool
 read_thinking(struct reader *r, enum jtok first)
 {
-	return read_string(r, first, &found_in(r)->thinking);
+	return reader_string(r, first, &found_in(r)->thinking);
 }
 
 static bool
 read_partial(struct reader *r, enum jtok first)
 {
-	return read_string(r, first, &found_in(r)->arguments);
+	return reader_string(r, first, &found_in(r)->arguments);
 }
 
 static bool
@@ -146,20 +136,20 @@ static const struct reader_field part_fields[] = {
  */
 
 static void
-tell_block(struct retell *a, const uint8_t *text, const struct found *block)
+tell_block(struct retell *t, const uint8_t *text, const struct found *block)
 {
 	if (block->kind == KIND_TEXT) {
-		retell_text(a, inside_of(text, block->text));
+		retell_text(t, inside_of(text, block->text));
 	} else if (block->kind == KIND_THINKING) {
-		retell_thought(a, inside_of(text, block->thinking));
+		retell_thought(t, inside_of(text, block->thinking));
 	} else if (block->kind == KIND_CALL) {
-		retell_call(a, inside_of(text, block->id), inside_of(text, block->name));
-		retell_value(a, text + block->input.off, block->input.len);
+		retell_call(t, inside_of(text, block->id), inside_of(text, block->name));
+		retell_value(t, text + block->input.off, block->input.len);
 	}
 }
 
 static bool
-tell_blocks(struct retell *a, const uint8_t *text, size_t n)
+tell_blocks(struct retell *t, const uint8_t *text, size_t n)
 {
 	struct found block;
 	struct reader r = { .into = &block };
@@ -172,21 +162,21 @@ tell_blocks(struct retell *a, const uint8_t *text, size_t n)
 		block = (struct found){ .kind = KIND_OTHER };
 		if (!reader_object(&r, tok, part_fields))
 			return false;
-		tell_block(a, text, &block);
+		tell_block(t, text, &block);
 	}
 	return true;
 }
 
 bool
-xlate_answer_from_anthropic(struct retell *a, const uint8_t *bytes, size_t n)
+xlate_answer_from_anthropic(struct retell *t, const uint8_t *bytes, size_t n)
 {
 	struct found message = { .kind = KIND_OTHER };
 	struct reader r = { .into = &message };
 
 	if (!reader_run(&r, bytes, n, part_fields) || message.content.len == 0)
 		return false;
-	retell_identify(a, inside_of(bytes, message.id), inside_of(bytes, message.model));
-	return tell_blocks(a, bytes + message.content.off, message.content.len);
+	retell_identify(t, inside_of(bytes, message.id), inside_of(bytes, message.model));
+	return tell_blocks(t, bytes + message.content.off, message.content.len);
 }
 
 /* ---- events ------------------------------------------------------------------------------------
@@ -214,39 +204,39 @@ static const struct reader_field event_fields[] = {
 };
 
 static void
-tell_start(struct retell *a, const uint8_t *text, const struct found *event)
+tell_start(struct retell *t, const uint8_t *text, const struct found *event)
 {
 	const struct found *block = event->inner;
 
-	a->source_open = block->kind == KIND_CALL;
-	a->source_index = event->index;
+	t->source_open = block->kind == KIND_CALL;
+	t->source_index = event->index;
 	if (block->kind == KIND_CALL)
-		retell_call(a, inside_of(text, block->id), inside_of(text, block->name));
+		retell_call(t, inside_of(text, block->id), inside_of(text, block->name));
 	else if (block->kind == KIND_TEXT)
-		retell_text(a, inside_of(text, block->text));
+		retell_text(t, inside_of(text, block->text));
 	else if (block->kind == KIND_THINKING)
-		retell_thought(a, inside_of(text, block->thinking));
+		retell_thought(t, inside_of(text, block->thinking));
 }
 
 /* Blocks follow each other, and a piece of arguments belongs to the block that was begun last: that
  * of a call, or of something that the provider does itself and the client does not hear of. */
 static void
-tell_delta(struct retell *a, const uint8_t *text, const struct found *event)
+tell_delta(struct retell *t, const uint8_t *text, const struct found *event)
 {
 	const struct found *delta = event->inner;
 
-	retell_text(a, inside_of(text, delta->text));
-	retell_thought(a, inside_of(text, delta->thinking));
+	retell_text(t, inside_of(text, delta->text));
+	retell_thought(t, inside_of(text, delta->thinking));
 	if (delta->arguments.len == 0)
 		return;
-	if (event->index != a->source_index)
-		a->bad = true;
-	else if (a->source_open)
-		retell_arguments(a, inside_of(text, delta->arguments));
+	if (event->index != t->source_index)
+		t->bad = true;
+	else if (t->source_open)
+		retell_arguments(t, inside_of(text, delta->arguments));
 }
 
 bool
-xlate_event_from_anthropic(struct retell *a, const uint8_t *data, size_t n)
+xlate_event_from_anthropic(struct retell *t, const uint8_t *data, size_t n)
 {
 	struct found inner = { .kind = KIND_OTHER };
 	struct found event = { .kind = KIND_OTHER, .inner = &inner };
@@ -256,12 +246,11 @@ xlate_event_from_anthropic(struct retell *a, const uint8_t *data, size_t n)
 		return false;
 	switch (event.kind) {
 	case KIND_START:
-		retell_identify(a, inside_of(data, inner.id), inside_of(data, inner.model));
+		retell_identify(t, inside_of(data, inner.id), inside_of(data, inner.model));
 		break;
-	case KIND_BLOCK_START: tell_start(a, data, &event); break;
-	case KIND_BLOCK_DELTA: tell_delta(a, data, &event); break;
-	case KIND_PING: retell_alive(a); break;
+	case KIND_BLOCK_START: tell_start(t, data, &event); break;
+	case KIND_BLOCK_DELTA: tell_delta(t, data, &event); break;
 	default: break;
 	}
-	return !a->bad && !a->out.failed;
+	return !t->bad && !t->out.failed;
 }

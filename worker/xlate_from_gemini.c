@@ -29,21 +29,13 @@ inside_of(const struct reader *r, struct jspan span)
 	return (struct inside){ r->scan.text + span.off, span.len };
 }
 
-static bool
-read_string(struct reader *r, enum jtok first, struct jspan *into)
-{
-	if (first == JTOK_STRING)
-		*into = r->scan.span;
-	return reader_skip(r, first);
-}
-
 /* ---- parts -------------------------------------------------------------------------------------
  */
 
 static bool
 read_text(struct reader *r, enum jtok first)
 {
-	return read_string(r, first, &found_in(r)->text);
+	return reader_string(r, first, &found_in(r)->text);
 }
 
 static bool
@@ -56,13 +48,13 @@ read_thought(struct reader *r, enum jtok first)
 static bool
 read_call_id(struct reader *r, enum jtok first)
 {
-	return read_string(r, first, &found_in(r)->call_id);
+	return reader_string(r, first, &found_in(r)->call_id);
 }
 
 static bool
 read_call_name(struct reader *r, enum jtok first)
 {
-	return read_string(r, first, &found_in(r)->call_name);
+	return reader_string(r, first, &found_in(r)->call_name);
 }
 
 static bool
@@ -156,13 +148,13 @@ note_candidates(struct reader *r, enum jtok first)
 static bool
 read_id(struct reader *r, enum jtok first)
 {
-	return read_string(r, first, &found_in(r)->id);
+	return reader_string(r, first, &found_in(r)->id);
 }
 
 static bool
 read_model(struct reader *r, enum jtok first)
 {
-	return read_string(r, first, &found_in(r)->model);
+	return reader_string(r, first, &found_in(r)->model);
 }
 
 static const struct reader_field answer_fields[] = {

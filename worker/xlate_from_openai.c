@@ -40,28 +40,6 @@ inside_of(const struct reader *r, struct jspan span)
 	return (struct inside){ r->scan.text + span.off, span.len };
 }
 
-static bool
-read_string(struct reader *r, enum jtok first, struct jspan *into)
-{
-	if (first == JTOK_STRING)
-		*into = r->scan.span;
-	return reader_skip(r, first);
-}
-
-/* Reads a value that has been passed over once more. */
-static bool
-again(struct reader *r, struct jspan value, reader_fn *read)
-{
-	struct jscan before = r->scan;
-	bool ok;
-
-	jscan_init(&r->scan, before.text, value.off + value.len);
-	r->scan.pos = value.off;
-	ok = read(r, jscan_next(&r->scan));
-	r->scan = before;
-	return ok;
-}
-
 /* ---- calls -------------------------------------------------------------------------------------
  */
 
@@ -74,19 +52,19 @@ read_index(struct reader *r, enum jtok first)
 static bool
 read_call_id(struct reader *r, enum jtok first)
 {
-	return read_string(r, first, &found_in(r)->call_id);
+	return reader_string(r, first, &found_in(r)->call_id);
 }
 
 static bool
 read_name(struct reader *r, enum jtok first)
 {
-	return read_string(r, first, &found_in(r)->name);
+	return reader_string(r, first, &found_in(r)->name);
 }
 
 static bool
 read_arguments(struct reader *r, enum jtok first)
 {
-	return read_string(r, first, &found_in(r)->arguments);
+	return reader_string(r, first, &found_in(r)->arguments);
 }
 
 static const struct reader_field function_fields[] = {
@@ -209,7 +187,7 @@ static bool
 tell_content(struct reader *r, const struct value *content)
 {
 	if (content->tok == JTOK_ARRAY)
-		return again(r, content->span, read_parts);
+		return reader_again(r, content->span, read_parts);
 	retell_text(found_in(r)->retell, inside_of(r, content->span));
 	return true;
 }
@@ -285,7 +263,7 @@ tell_choice(struct reader *r, struct found *choice)
 		t->refused = true;
 		retell_text(t, inside_of(r, choice->refusal.span));
 	}
-	return choice->calls.len == 0 || again(r, choice->calls, read_calls);
+	return choice->calls.len == 0 || reader_again(r, choice->calls, read_calls);
 }
 
 static bool
@@ -306,13 +284,13 @@ read_choice(struct reader *r, enum jtok first)
 static bool
 read_id(struct reader *r, enum jtok first)
 {
-	return read_string(r, first, &found_in(r)->id);
+	return reader_string(r, first, &found_in(r)->id);
 }
 
 static bool
 read_model(struct reader *r, enum jtok first)
 {
-	return read_string(r, first, &found_in(r)->model);
+	return reader_string(r, first, &found_in(r)->model);
 }
 
 static bool
@@ -343,7 +321,7 @@ xlate_from_openai(struct retell *t, const uint8_t *bytes, size_t n)
 	if (!reader_run(&r, bytes, n, answer_fields))
 		return false;
 	retell_identify(t, inside_of(&r, found.id), inside_of(&r, found.model));
-	if (found.choices.len > 0 && !again(&r, found.choices, read_choices))
+	if (found.choices.len > 0 && !reader_again(&r, found.choices, read_choices))
 		return false;
 	return !t->bad && !t->out.failed;
 }

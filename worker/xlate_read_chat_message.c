@@ -374,7 +374,7 @@ read_noted(struct reader *r, struct jspan value, const char *name, reader_fn *re
 	if (value.len == 0)
 		return true;
 	ask_enter(a, name);
-	ok = ask_again(r, value, read);
+	ok = reader_again(r, value, read);
 	ask_leave(a);
 	return ok;
 }

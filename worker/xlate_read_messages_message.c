@@ -253,7 +253,7 @@ add_result(struct reader *r, const struct block *block)
 	part->is_error = block->is_error;
 	if (block->content.len > 0) {
 		ask_enter(a, "content");
-		ok = ask_again(r, block->content, read_result_content);
+		ok = reader_again(r, block->content, read_result_content);
 		ask_leave(a);
 	}
 	ask_parts(a)[result].n_texts = a->parts.n - result - 1;
@@ -335,7 +335,7 @@ xlate_read_messages_message(struct reader *r, enum jtok first)
 	if (!ask_begin_turn(a, m.role == ROLE_ASSISTANT))
 		return false;
 	ask_enter(a, "content");
-	ok = ask_again(r, m.content, read_content);
+	ok = reader_again(r, m.content, read_content);
 	ask_leave(a);
 	return ok;
 }

@@ -18,9 +18,9 @@ static const char *const finish_reasons[] = {
 
 /* Some providers stop for a call and do not say so; some say so where the call is the text. */
 static const char *
-finish_reason(const struct retell *a, enum finish finish)
+finish_reason(const struct retell *t, enum finish finish)
 {
-	bool calls = a->n_calls > 0 && !a->call_is_text;
+	bool calls = t->n_calls > 0 && !t->call_is_text;
 
 	if (finish == FINISH_STOP || finish == FINISH_TOOL || finish == FINISH_NONE)
 		finish = calls ? FINISH_TOOL : FINISH_STOP;
@@ -46,18 +46,18 @@ put_usage(struct jout *o, const struct usage *u)
 
 /* {"id":...,"object":...,"created":...,"model":... without the closing brace */
 static void
-put_head(struct retell *a, const char *object)
+put_head(struct retell *t, const char *object)
 {
-	struct jout *o = &a->out;
+	struct jout *o = &t->out;
 
 	jout_text(o, "{\"id\":");
-	jout_quoted(o, a->id, a->id_len);
+	jout_quoted(o, t->id, t->id_len);
 	jout_text(o, ",\"object\":\"");
 	jout_text(o, object);
 	jout_text(o, "\",\"created\":");
-	jout_uint(o, a->created_s);
+	jout_uint(o, t->created_s);
 	jout_text(o, ",\"model\":");
-	jout_quoted(o, a->model, a->model_len);
+	jout_quoted(o, t->model, t->model_len);
 }
 
 static void
@@ -71,102 +71,102 @@ put_inside(struct jout *o, const char *name, struct inside text)
  */
 
 static void
-open_delta(struct retell *a)
+open_delta(struct retell *t)
 {
-	jout_text(&a->out, "data: ");
-	put_head(a, "chat.completion.chunk");
-	jout_text(&a->out, ",\"choices\":[{\"index\":0,\"delta\":{");
+	jout_text(&t->out, "data: ");
+	put_head(t, "chat.completion.chunk");
+	jout_text(&t->out, ",\"choices\":[{\"index\":0,\"delta\":{");
 }
 
 static void
-close_delta(struct retell *a)
+close_delta(struct retell *t)
 {
-	jout_text(&a->out, "},\"logprobs\":null,\"finish_reason\":null}]}\n\n");
+	jout_text(&t->out, "},\"logprobs\":null,\"finish_reason\":null}]}\n\n");
 }
 
 static void
-stream_begin(struct retell *a)
+stream_begin(struct retell *t)
 {
-	open_delta(a);
-	jout_text(&a->out, "\"role\":\"assistant\",\"content\":\"\"");
-	close_delta(a);
+	open_delta(t);
+	jout_text(&t->out, "\"role\":\"assistant\",\"content\":\"\"");
+	close_delta(t);
 }
 
 static void
-stream_text(struct retell *a, struct inside text)
+stream_text(struct retell *t, struct inside text)
 {
-	open_delta(a);
-	put_inside(&a->out, "content", text);
-	close_delta(a);
+	open_delta(t);
+	put_inside(&t->out, "content", text);
+	close_delta(t);
 }
 
 static void
-stream_thought(struct retell *a, struct inside text)
+stream_thought(struct retell *t, struct inside text)
 {
-	open_delta(a);
-	put_inside(&a->out, "reasoning_content", text);
-	close_delta(a);
+	open_delta(t);
+	put_inside(&t->out, "reasoning_content", text);
+	close_delta(t);
 }
 
 static void
-open_call(struct retell *a, unsigned index)
+open_call(struct retell *t, unsigned index)
 {
-	open_delta(a);
-	jout_text(&a->out, "\"tool_calls\":[{\"index\":");
-	jout_uint(&a->out, index);
+	open_delta(t);
+	jout_text(&t->out, "\"tool_calls\":[{\"index\":");
+	jout_uint(&t->out, index);
 }
 
 static void
-stream_call(struct retell *a, struct inside id, struct inside name)
+stream_call(struct retell *t, struct inside id, struct inside name)
 {
-	struct jout *o = &a->out;
+	struct jout *o = &t->out;
 
-	open_call(a, a->n_calls);
+	open_call(t, t->n_calls);
 	put_inside(o, "id", id);
 	jout_text(o, ",\"type\":\"function\",\"function\":{");
 	put_inside(o, "name", name);
 	jout_text(o, ",\"arguments\":\"\"}}]");
-	close_delta(a);
+	close_delta(t);
 }
 
 static void
-stream_arguments(struct retell *a, struct inside piece)
+stream_arguments(struct retell *t, struct inside piece)
 {
-	open_call(a, a->n_calls - 1);
-	jout_text(&a->out, ",\"function\":{");
-	put_inside(&a->out, "arguments", piece);
-	jout_text(&a->out, "}}]");
-	close_delta(a);
+	open_call(t, t->n_calls - 1);
+	jout_text(&t->out, ",\"function\":{");
+	put_inside(&t->out, "arguments", piece);
+	jout_text(&t->out, "}}]");
+	close_delta(t);
 }
 
 static void
-stream_value(struct retell *a, const uint8_t *json, size_t n)
+stream_value(struct retell *t, const uint8_t *json, size_t n)
 {
-	open_call(a, a->n_calls - 1);
-	jout_text(&a->out, ",\"function\":{\"arguments\":");
-	jout_string(&a->out, json, n);
-	jout_text(&a->out, "}}]");
-	close_delta(a);
+	open_call(t, t->n_calls - 1);
+	jout_text(&t->out, ",\"function\":{\"arguments\":");
+	jout_string(&t->out, json, n);
+	jout_text(&t->out, "}}]");
+	close_delta(t);
 }
 
 static void
-stream_alive(struct retell *a)
+stream_alive(struct retell *t)
 {
-	jout_text(&a->out, ": keep-alive\n\n");
+	jout_text(&t->out, ": keep-alive\n\n");
 }
 
 static void
-stream_end(struct retell *a, const struct facts *f)
+stream_end(struct retell *t, const struct facts *f)
 {
-	struct jout *o = &a->out;
+	struct jout *o = &t->out;
 
-	open_delta(a);
+	open_delta(t);
 	jout_text(o, "},\"logprobs\":null,\"finish_reason\":\"");
-	jout_text(o, finish_reason(a, f->finish));
+	jout_text(o, finish_reason(t, f->finish));
 	jout_text(o, "\"}]}\n\n");
-	if (a->usage_asked && f->usage.present) {
+	if (t->usage_asked && f->usage.present) {
 		jout_text(o, "data: ");
-		put_head(a, "chat.completion.chunk");
+		put_head(t, "chat.completion.chunk");
 		jout_text(o, ",\"choices\":[]");
 		put_usage(o, &f->usage);
 		jout_text(o, "}\n\n");
@@ -190,94 +190,94 @@ const struct retell_sink retell_chat_stream = {
 
 /* The parts of a message stand in an order of their own, so each is collected by itself. */
 static struct jout
-into(struct retell *a, struct buf *b)
+into(struct retell *t, struct buf *b)
 {
-	return (struct jout){ .buf = b, .failed = a->out.failed };
+	return (struct jout){ .buf = b, .failed = t->out.failed };
 }
 
 static void
-whole_begin(struct retell *a)
+whole_begin(struct retell *t)
 {
-	(void)a;
+	(void)t;
 }
 
 static void
-whole_text(struct retell *a, struct inside text)
+whole_text(struct retell *t, struct inside text)
 {
-	struct jout o = into(a, &a->text);
+	struct jout o = into(t, &t->text);
 
 	jout_raw(&o, text.bytes, text.n);
-	a->out.failed = o.failed;
+	t->out.failed = o.failed;
 }
 
 static void
-whole_thought(struct retell *a, struct inside text)
+whole_thought(struct retell *t, struct inside text)
 {
-	struct jout o = into(a, &a->thoughts);
+	struct jout o = into(t, &t->thoughts);
 
 	jout_raw(&o, text.bytes, text.n);
-	a->out.failed = o.failed;
+	t->out.failed = o.failed;
 }
 
 static void
-end_call(struct retell *a, struct jout *o)
+end_call(struct retell *t, struct jout *o)
 {
-	if (a->n_calls > 0)
+	if (t->n_calls > 0)
 		jout_text(o, "\"}}");
 }
 
 static void
-whole_call(struct retell *a, struct inside id, struct inside name)
+whole_call(struct retell *t, struct inside id, struct inside name)
 {
-	struct jout o = into(a, &a->calls);
+	struct jout o = into(t, &t->calls);
 
-	end_call(a, &o);
+	end_call(t, &o);
 	jout_item(&o);
 	jout_text(&o, "{");
 	put_inside(&o, "id", id);
 	jout_text(&o, ",\"type\":\"function\",\"function\":{");
 	put_inside(&o, "name", name);
 	jout_text(&o, ",\"arguments\":\"");
-	a->out.failed = o.failed;
+	t->out.failed = o.failed;
 }
 
 static void
-whole_arguments(struct retell *a, struct inside piece)
+whole_arguments(struct retell *t, struct inside piece)
 {
-	struct jout o = into(a, &a->calls);
+	struct jout o = into(t, &t->calls);
 
 	jout_raw(&o, piece.bytes, piece.n);
-	a->out.failed = o.failed;
+	t->out.failed = o.failed;
 }
 
 static void
-whole_value(struct retell *a, const uint8_t *json, size_t n)
+whole_value(struct retell *t, const uint8_t *json, size_t n)
 {
-	struct jout o = into(a, &a->calls);
+	struct jout o = into(t, &t->calls);
 
 	jout_escaped(&o, json, n);
-	a->out.failed = o.failed;
+	t->out.failed = o.failed;
 }
 
 static void
-put_message(struct retell *a)
+put_message(struct retell *t)
 {
-	struct jout *o = &a->out, calls = into(a, &a->calls);
+	struct jout *o = &t->out, calls = into(t, &t->calls);
 
 	jout_text(o, "{\"role\":\"assistant\",\"content\":");
-	if (buf_len(&a->text) > 0)
-		jout_quoted(o, buf_bytes(&a->text), buf_len(&a->text));
+	if (buf_len(&t->text) > 0)
+		jout_quoted(o, buf_bytes(&t->text), buf_len(&t->text));
 	else
 		jout_text(o, "null");
-	if (buf_len(&a->thoughts) > 0) {
+	if (buf_len(&t->thoughts) > 0) {
 		jout_key(o, "reasoning_content");
-		jout_quoted(o, buf_bytes(&a->thoughts), buf_len(&a->thoughts));
+		jout_quoted(o, buf_bytes(&t->thoughts), buf_len(&t->thoughts));
 	}
 	jout_text(o, ",\"refusal\":null");
-	if (buf_len(&a->calls) > 0) {
-		end_call(a, &calls);
+	if (buf_len(&t->calls) > 0) {
+		end_call(t, &calls);
 		jout_text(o, ",\"tool_calls\":[");
-		jout_raw(o, buf_bytes(&a->calls), buf_len(&a->calls));
+		jout_raw(o, buf_bytes(&t->calls), buf_len(&t->calls));
 		jout_text(o, "]");
 		o->failed |= calls.failed;
 	}
@@ -285,15 +285,15 @@ put_message(struct retell *a)
 }
 
 static void
-whole_end(struct retell *a, const struct facts *f)
+whole_end(struct retell *t, const struct facts *f)
 {
-	struct jout *o = &a->out;
+	struct jout *o = &t->out;
 
-	put_head(a, "chat.completion");
+	put_head(t, "chat.completion");
 	jout_text(o, ",\"choices\":[{\"index\":0,\"message\":");
-	put_message(a);
+	put_message(t);
 	jout_text(o, ",\"logprobs\":null,\"finish_reason\":\"");
-	jout_text(o, finish_reason(a, f->finish));
+	jout_text(o, finish_reason(t, f->finish));
 	jout_text(o, "\"}]");
 	if (f->usage.present)
 		put_usage(o, &f->usage);

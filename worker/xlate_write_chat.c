@@ -237,22 +237,6 @@ put_tools(const struct ask *a, struct jout *o)
  */
 
 static void
-put_stops(const struct ask *a, struct jout *o)
-{
-	if (a->stops.n == 0)
-		return;
-	jout_key(o, "stop");
-	jout_text(o, "[");
-	for (uint32_t i = 0; i < a->stops.n; i++) {
-		struct jspan stop = ask_spans(&a->stops)[i];
-
-		jout_item(o);
-		jout_quoted(o, a->body + stop.off, stop.len);
-	}
-	jout_text(o, "]");
-}
-
-static void
 put_format(const struct ask *a, struct jout *o)
 {
 	if (a->format != ASK_SCHEMA)
@@ -276,7 +260,7 @@ xlate_write_chat(struct ask *a, const struct xlate_target *t, struct jout *o)
 	    a, o, t->completion_tokens ? "max_completion_tokens" : "max_tokens", a->max_tokens);
 	ask_put_value(a, o, "temperature", a->temperature);
 	ask_put_value(a, o, "top_p", a->top_p);
-	put_stops(a, o);
+	ask_put_strings(a, o, "stop", &a->stops);
 	put_tools(a, o);
 	put_format(a, o);
 	ask_put_string(a, o, "user", a->user);

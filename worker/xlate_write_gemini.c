@@ -237,22 +237,6 @@ put_choice(const struct ask *a, struct jout *o)
  */
 
 static void
-put_stops(const struct ask *a, struct jout *o)
-{
-	if (a->stops.n == 0)
-		return;
-	jout_key(o, "stopSequences");
-	jout_text(o, "[");
-	for (uint32_t i = 0; i < a->stops.n; i++) {
-		struct jspan stop = ask_spans(&a->stops)[i];
-
-		jout_item(o);
-		jout_quoted(o, a->body + stop.off, stop.len);
-	}
-	jout_text(o, "]");
-}
-
-static void
 put_format(const struct ask *a, struct jout *o)
 {
 	if (a->format == ASK_PLAIN)
@@ -299,7 +283,7 @@ put_config(const struct ask *a, struct jout *o)
 	ask_put_value(a, o, "seed", a->seed);
 	ask_put_value(a, o, "presencePenalty", a->presence_penalty);
 	ask_put_value(a, o, "frequencyPenalty", a->frequency_penalty);
-	put_stops(a, o);
+	ask_put_strings(a, o, "stopSequences", &a->stops);
 	put_format(a, o);
 	put_thinking(a, o);
 	jout_text(o, "}");

@@ -232,22 +232,6 @@ put_max_tokens(const struct ask *a, const struct xlate_target *t, struct jout *o
 }
 
 static void
-put_stops(const struct ask *a, struct jout *o)
-{
-	if (a->stops.n == 0)
-		return;
-	jout_key(o, "stop_sequences");
-	jout_text(o, "[");
-	for (uint32_t i = 0; i < a->stops.n; i++) {
-		struct jspan stop = ask_spans(&a->stops)[i];
-
-		jout_item(o);
-		jout_quoted(o, a->body + stop.off, stop.len);
-	}
-	jout_text(o, "]");
-}
-
-static void
 put_user(const struct ask *a, struct jout *o)
 {
 	if (a->user.len == 0)
@@ -269,7 +253,7 @@ xlate_write_messages(struct ask *a, const struct xlate_target *t, struct jout *o
 	if (!put_messages(a, o))
 		return false;
 	put_tools(a, o);
-	put_stops(a, o);
+	ask_put_strings(a, o, "stop_sequences", &a->stops);
 	ask_put_value(a, o, "temperature", a->temperature);
 	ask_put_value(a, o, "top_p", a->top_p);
 	ask_put_value(a, o, "top_k", a->top_k);

@@ -100,6 +100,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	api = xlate_api(directions[direction].asked, directions[direction].kind);
 	xlate_answer_init(&t, directions[direction].asked, directions[direction].kind, &traits);
 	t.out.buf = &out;
+	t.max_bytes = 1 << 20;
 	t.fallback_id = "id";
 	t.fallback_model = "model";
 	if (traits.stream)

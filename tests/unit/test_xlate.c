@@ -116,6 +116,7 @@ init_retell(const struct golden *g, bool stream, struct retell *t, struct buf *o
 
 	xlate_answer_init(t, api_named(golden_to(g)), kind_named(g->header), &traits);
 	t->out.buf = out;
+	t->max_bytes = 100000;
 	t->fallback_id = "req_1";
 	t->fallback_model = "the-model";
 	t->created_s = CREATED_S;
