@@ -238,6 +238,22 @@ struct slot_evidence {
 	struct slot_evidence_arm arms[EVIDENCE_SHARES][ARM_COUNT];
 };
 
+enum guard_gauge {
+#define GAUGE(id, ...) GAUGE_##id,
+#include "common/gauges.def"
+#undef GAUGE
+	GAUGE_SYMPTOMS, /* two for each: against, for */
+	GAUGE_COUNT = GAUGE_SYMPTOMS + 2 * SYMPTOM_COUNT
+};
+
+/* Slot 0 only: what the guard thought last. */
+struct slot_guard {
+	_Atomic uint64_t rollout_id; /* 0: it watches none */
+	_Atomic uint64_t verdict;    /* 1 + daemon's enum verdict_kind */
+	_Atomic uint64_t uncounted;  /* requests that a full table of keys left out */
+	_Atomic uint64_t logs[GAUGE_COUNT]; /* natural logarithms of evidence: bits of doubles */
+};
+
 struct slot_release {
 	char name[NAME_BYTES]; /* written by the worker before its first count */
 	_Atomic uint64_t
@@ -249,6 +265,7 @@ struct slot_release {
 	_Atomic uint64_t candidate_at_us; /* clock_mono_us() of the last candidate attempt */
 	struct slot_arm arms[ARM_COUNT];
 	struct errring errors;
+	struct slot_guard guard;
 	struct slot_evidence evidence;
 } __attribute__((aligned(128)));
 

@@ -455,6 +455,14 @@ slots_find_release(const struct slots *s, unsigned index, const char *name)
 	return raw_release_in(s, index, name, &at);
 }
 
+const struct slot_guard *
+slots_guard(const struct slots *s, const char *release)
+{
+	const struct slot_release *r = slots_find_release(s, 0, release);
+
+	return r != NULL ? &r->guard : NULL;
+}
+
 static void
 add_sane(uint64_t *sum, const _Atomic uint64_t *figures, size_t n)
 {

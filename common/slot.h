@@ -54,6 +54,8 @@ struct slot_client *slot_client_tally(struct slot *slot, const char *client);
 /* What a slot in use says of a release, unchecked; NULL: nothing. */
 const struct slot_release *slots_find_release(
     const struct slots *s, unsigned index, const char *name);
+/* What slot 0 says of a release's guard; NULL: nothing. */
+const struct slot_guard *slots_guard(const struct slots *s, const char *release);
 /* For the slot's worker: starts counting the split anew, for this revision of the release. In this
  * order, so that a kill in between never counts old requests for the new share. */
 static inline void

@@ -155,6 +155,45 @@ let_a_second_pass(
 	w->answered[w->seconds++ % RATE_SECONDS] = candidate_requests(e);
 }
 
+static void
+put_log(_Atomic uint64_t *gauge, double log_e)
+{
+	uint64_t bits;
+
+	memcpy(&bits, &log_e, sizeof(bits));
+	atomic_store_explicit(gauge, bits, memory_order_relaxed);
+}
+
+static double
+more(double a, double b)
+{
+	return a > b ? a : b;
+}
+
+/* For /metrics. */
+static void
+put_gauges(struct master *m, const struct watched *w, const struct verdict *v)
+{
+	struct slot_release *r = slot_release_tally(&m->slots.all[0], w->name);
+
+	if (r == NULL)
+		return;
+	for (unsigned i = 0; i < SYMPTOM_COUNT; i++) {
+		const struct verdict_symptom *s = &v->symptoms[i];
+		_Atomic uint64_t *gauges = &r->guard.logs[GAUGE_SYMPTOMS + 2 * i];
+
+		put_log(&gauges[0], more(s->harm, s->breaker));
+		put_log(&gauges[1], more(s->better, s->below));
+	}
+	put_log(&r->guard.logs[GAUGE_BREAKER], v->breaker);
+	put_log(&r->guard.logs[GAUGE_HARM], v->harm);
+	put_log(&r->guard.logs[GAUGE_SPLIT], v->split);
+	atomic_store_explicit(&r->guard.verdict, 1 + (uint64_t)v->kind, memory_order_relaxed);
+	atomic_store_explicit(
+	    &r->guard.uncounted, m->guard->evidence.uncounted, memory_order_relaxed);
+	atomic_store_explicit(&r->guard.rollout_id, w->rollout_id, memory_order_relaxed);
+}
+
 /* ---- acting ---------------------------------------------------------------------------------- */
 
 static void
@@ -308,6 +347,7 @@ watch_release(struct master *m, const struct policy_release *now, uint64_t mono_
 	make_case(m, w, now, &c);
 	verdict_find(&c, &v);
 	tell(w, &v);
+	put_gauges(m, w, &v);
 	w->judged_us = mono_us;
 	act(m, w, &c, now, &v);
 }

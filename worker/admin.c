@@ -88,6 +88,7 @@ take_models(const struct admin *a, struct metrics_release *r)
 		slots_standing(a->seed->slots, r->set.name, (enum arm)arm, &r->standings[arm],
 		    &r->asked_wall_us[arm]);
 	}
+	r->guard = slots_guard(a->seed->slots, r->set.name);
 }
 
 static void

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { until } from "./lib/grayd.mjs";
 import { demoConfig, patience, startLoad, startPair } from "./lib/load.mjs";
+import { adminOf, scrape } from "./lib/metrics.mjs";
 
 const QUICK = { mode: "auto", settle_ms: 200, dwell_ms: 500, min_requests: 150, bake_ms: 1000, no_data_ms: 2000 };
 const STEADY = { latency_ms: { normal: [20, 3] }, tokens: 8 };
@@ -18,7 +19,7 @@ const history = async (grayd) => (await grayd.ctl(["-j", "history", "demo"])).js
 async function rollOut(t, { stable = STEADY, candidate = {}, plan = {}, guard = {}, load = {}, release = {} } = {}) {
 	const pair = await startPair(t, {
 		script: { models: { old: stable, new: { ...stable, ...candidate } } },
-		config: (sim) => demoConfig(sim, { release: { plan: { ...QUICK, ...plan }, guard, ...release } }),
+		config: (sim) => demoConfig(sim, { admin_listen: "127.0.0.1:0", release: { plan: { ...QUICK, ...plan }, guard, ...release } }),
 	});
 	const traffic = startLoad(pair.grayd.url, { m: "demo", r: 400, c: 200, d: 300, ...load }, { log: false });
 	await pair.grayd.ctl(["start", "demo"]);
@@ -281,5 +282,34 @@ describe("whatever happens to grayd", () => {
 		const before = await seen();
 		assert.equal((await grayd.ctl(["reload"])).code, 0);
 		assert.ok((await seen()) >= before);
+	});
+});
+
+describe("what is told", () => {
+	test("by /metrics: the evidence of each test, and the verdict", async (t) => {
+		const { grayd } = await rollOut(t, { stable: { ...STEADY, faults: [{ kind: "status", status: 500, probability: 0.02 }] },
+			plan: { mode: "manual" } });
+		const base = await adminOf(grayd);
+		const told = async () => (await scrape(base)).samples.filter(({ name }) => name === "grayd_guard_evidence");
+
+		await until("evidence for the candidate", async () =>
+			(await told()).find(({ labels }) => labels.test === "empty_for")?.value > Math.log(20), 30 * patience);
+		const samples = await told();
+		assert.deepEqual(samples.slice(0, 3).map(({ labels }) => labels.test), ["breaker", "harm", "split"]);
+		assert.equal(samples.length, 3 + 2 * 10);
+		const { samples: all } = await scrape(base);
+		const verdicts = all.filter(({ name, value }) => name === "grayd_guard_verdict" && value === 1);
+		assert.equal(verdicts.length, 1);
+	});
+
+	test("by explain, for people", async (t) => {
+		const { grayd } = await rollOut(t, { plan: { mode: "manual" } });
+
+		await until("some evidence", async () => (await explain(grayd)).fresh > 30);
+		const { stdout } = await grayd.ctl(["explain", "demo"]);
+		for (const pattern of [/^demo$/m, /why +its plan is manual/, /guard +wait \(rollback\): /, /missing +about \d+ more requests of the candidate/,
+			/^ +SYMPTOM +ACTION +CANDIDATE +STABLE +RATIO +AGAINST IT +FOR IT/m, /^ +error +rollback +\d+\/\d+/m,
+			/^ +latency_ms +hold +\d+ +\d+/m])
+			assert.match(stdout, pattern);
 	});
 });
