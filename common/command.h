@@ -54,7 +54,7 @@ struct param_info {
 	const char *help;
 };
 
-#define VERB_PARAMS_MAX 12
+#define VERB_PARAMS_MAX 16
 struct verb_param {
 	enum param_role role;
 	enum param param;

@@ -9,7 +9,7 @@
 
 #include "common/printable.h"
 
-_Static_assert(PARAM_COUNT <= 32, "params fit a word of bits");
+_Static_assert(PARAM_COUNT <= 64, "params fit a word of bits");
 
 static const char *const code_names[CTL_CODE_COUNT] = {
 	[CTL_OK] = "ok",
@@ -109,7 +109,7 @@ static int
 decode_args(const cJSON *args, struct ctl_request *r, struct err *e)
 {
 	const struct verb_info *verb = verb_info(r->verb);
-	uint32_t seen = 0;
+	uint64_t seen = 0;
 	const cJSON *item;
 
 	cJSON_ArrayForEach(item, args)
@@ -120,9 +120,9 @@ decode_args(const cJSON *args, struct ctl_request *r, struct err *e)
 		    verb_role(r->verb, id) == ROLE_END)
 			return err_set(
 			    e, "args.%.64s: %s has no such argument", item->string, verb->name);
-		if (seen & UINT32_C(1) << id)
+		if (seen & UINT64_C(1) << id)
 			return err_set(e, "args.%s: given twice", item->string);
-		seen |= UINT32_C(1) << id;
+		seen |= UINT64_C(1) << id;
 		if (decode_value(r, item, e) == -1)
 			return err_prefix(e, "args");
 	}

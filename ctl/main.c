@@ -13,6 +13,7 @@
 #include "ctl/ask.h"
 #include "ctl/completion.h"
 #include "ctl/key.h"
+#include "ctl/stress.h"
 #include "ctl/usage.h"
 
 /* Verbs that need no grayd. */
@@ -78,6 +79,8 @@ main(int argc, char *argv[])
 	if (parsed == -1) {
 		ask_fail(&args, output, &screen, ctl_code_name(CTL_USAGE), e.msg);
 		exits = EXITS_USAGE;
+	} else if (args.verb == VERB_STRESS) {
+		exits = stress(&args, output, &screen);
 	} else if (verb_info(args.verb)->right == RIGHT_LOCAL) {
 		exits = run_local(&args, output, &screen);
 	} else if (args.values[PARAM_WAIT].given && args.verb == VERB_STATUS) {

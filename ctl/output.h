@@ -49,6 +49,8 @@ void text_print_models(const struct screen *screen, const struct cJSON *status);
 /* ---- text_stats.c ---------------------------------------------------------------------------- */
 output_show_fn text_show_stats, text_show_errors;
 
+/* ---- text_stress.c --------------------------------------------------------------------------- */
+output_show_fn text_show_stress;
 /* ---- text_cost.c ----------------------------------------------------------------------------- */
 output_show_fn text_show_cost;
 /* ---- text_compare.c -------------------------------------------------------------------------- */

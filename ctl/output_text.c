@@ -101,6 +101,7 @@ show_failure(const struct screen *screen, const struct args *args, const cJSON *
 #define show_verify  text_show_verify
 #define show_stats   text_show_stats
 #define show_errors  text_show_errors
+#define show_stress  text_show_stress
 #define show_cost    text_show_cost
 #define show_explain text_show_explain
 #define show_replay  text_show_replay

@@ -90,7 +90,7 @@ usage_screen(FILE *out)
 	fputs("usage: grayctl [-j] [-s SOCKET] VERB ...\n\n", out);
 	print_group(out, "look", RIGHT_READ);
 	print_group(out, "change", RIGHT_CHANGE);
-	print_group(out, "help", RIGHT_LOCAL);
+	print_group(out, "local", RIGHT_LOCAL);
 	fputs("\n"
 	      "  grayctl status                  what runs, and which share each candidate has\n"
 	      "  grayctl start RELEASE           begin a rollout\n"

@@ -58,8 +58,8 @@ witness_assigned(struct request *r, bool has_key, uint64_t key_hash)
 	struct witness *w = &r->witness;
 	struct slot_evidence_arm *arm;
 
-	if (!is_split(r) || p->rollout_id == 0 || p->share_bp == 0 || r->worker->seen == NULL ||
-	    r->release->config->guard.mode == GUARD_OFF)
+	if (r->unjudged || !is_split(r) || p->rollout_id == 0 || p->share_bp == 0 ||
+	    r->worker->seen == NULL || r->release->config->guard.mode == GUARD_OFF)
 		return;
 	arm = slot_evidence_arm(evidence_of(r), p->rollout_id, p->share_bp, r->decision.arm);
 	if (arm == NULL)

@@ -2,8 +2,8 @@
 /*
  * What a request tells the guard: which symptoms its answer has and which values, counted in the
  * worker's slot for the arm and the share that it was assigned under. Left out is whatever says
- * nothing about an arm: pinned requests, rescued ones, requests that only stable may answer, those
- * that both arms refuse, and answers of stable after a fallback.
+ * nothing about an arm: pinned requests, stress tests, rescued ones, requests that only stable may
+ * answer, those that both arms refuse, and answers of stable after a fallback.
  */
 #pragma once
 
