@@ -413,26 +413,32 @@ recall(const struct master *m, const struct change *c)
 static bool
 is_same_command(const struct remembered_id *r, const struct change *c)
 {
-	return r->command == c->command && r->share_bp == c->share_bp && r->waive == c->waive &&
-	       r->cut == c->cut && strcmp(r->release, c->release != NULL ? c->release : "") == 0;
+	return r->command == c->command && r->share_bp == c->share_bp &&
+	       (r->from_journal || (r->waive == c->waive && r->cut == c->cut)) &&
+	       strcmp(r->release, c->release != NULL ? c->release : "") == 0;
+}
+
+void
+transition_remember(struct master *m, const struct remembered_id *id)
+{
+	m->remembered[m->n_remembered++ % REMEMBERED_IDS] = *id;
 }
 
 static void
 remember(struct master *m, const struct change *c, uint64_t revision)
 {
-	struct remembered_id *r = &m->remembered[m->n_remembered % REMEMBERED_IDS];
+	struct remembered_id r = { .uid = c->actor.uid,
+		.command = c->command,
+		.share_bp = c->share_bp,
+		.waive = c->waive,
+		.cut = c->cut,
+		.revision = revision };
 
-	if (c->request_id == NULL || strlen(c->request_id) >= sizeof(r->id))
+	if (c->request_id == NULL || strlen(c->request_id) >= sizeof(r.id))
 		return;
-	m->n_remembered++;
-	r->uid = c->actor.uid;
-	r->command = c->command;
-	r->share_bp = c->share_bp;
-	r->waive = c->waive;
-	r->cut = c->cut;
-	r->revision = revision;
-	snprintf(r->id, sizeof(r->id), "%s", c->request_id);
-	snprintf(r->release, sizeof(r->release), "%s", c->release != NULL ? c->release : "");
+	snprintf(r.id, sizeof(r.id), "%s", c->request_id);
+	snprintf(r.release, sizeof(r.release), "%s", c->release != NULL ? c->release : "");
+	transition_remember(m, &r);
 }
 
 enum ctl_code

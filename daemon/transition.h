@@ -68,6 +68,9 @@ typedef void transition_done_fn(const struct receipt *receipt, void *arg);
  */
 enum ctl_code transition_apply(struct master *m, const struct change *c, transition_done_fn *done,
     void *arg, struct err *e) MUST_CHECK;
+/* For the journal: a command that was carried out by another master, the newest last. */
+struct remembered_id;
+void transition_remember(struct master *m, const struct remembered_id *id);
 /* The caller that gave this `arg` has gone: its `done` is not called any more. */
 void transition_forget(struct master *m, const void *arg);
 
