@@ -30,8 +30,9 @@ async function startJumping(t, plan) {
 		config: demoConfig(sim, { release: { plan }, log: { requests: false } }),
 		env: { LD_PRELOAD: library, FAKETIME_TIMESTAMP_FILE: file, FAKETIME_NO_CACHE: "1", FAKETIME_DONT_FAKE_MONOTONIC: "1" },
 	});
+	const load = startLoad(grayd.url, { m: "demo", r: 100, c: 16, d: 120 }, { log: false });
+	t.after(() => load.child.kill("SIGKILL"));
 	t.after(() => grayd.stop());
-	startLoad(grayd.url, { m: "demo", r: 100, c: 16, d: 120 }, { log: false });
 	return { grayd, jump };
 }
 
