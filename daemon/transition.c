@@ -447,13 +447,13 @@ plan_command(const struct master *m, struct plan *p, struct err *e)
 	const struct change *c = p->change;
 	const struct remembered_id *known = recall(m, c);
 
-	if (known != NULL && is_same_command(known, c)) {
+	/* Carelessness with ids must not stand in the way of a rollback, and twice is no harm. */
+	if (known == NULL || c->command == COMMAND_ROLLBACK)
+		return plan_make(m, p, e);
+	if (is_same_command(known, c)) {
 		p->revision = known->revision;
 		return CTL_OK;
 	}
-	/* Carelessness with ids must not stand in the way of a rollback. */
-	if (known == NULL || c->command == COMMAND_ROLLBACK)
-		return plan_make(m, p, e);
 	err_set(e, "the request id \"%s\" was used for another command", c->request_id);
 	return CTL_CONFLICT;
 }
