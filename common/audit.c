@@ -135,6 +135,8 @@ add_who_and_why(struct buf *out, const struct audit_record *r)
 		return -1;
 	if (r->reason[0] != '\0' && add_text(out, "reason", r->reason) != 0)
 		return -1;
+	if (r->request[0] != '\0' && add_text(out, "request", r->request) != 0)
+		return -1;
 	return r->evidence[0] == '\0' ? 0 : buf_addf(out, "\"evidence\":%s,", r->evidence);
 }
 

@@ -21,6 +21,7 @@
 #define AUDIT_ACTOR_BYTES    64
 #define AUDIT_COMMAND_BYTES  32
 #define AUDIT_REASON_BYTES   2048
+#define AUDIT_REQUEST_BYTES  65
 #define AUDIT_EVIDENCE_BYTES 16384
 #define AUDIT_LINE_MAX	     (192 * 1024) /* bytes, line end included */
 
@@ -51,6 +52,7 @@ struct audit_record {
 	char actor[AUDIT_ACTOR_BYTES]; /* a user's name, "guard", "plan", "grayd" ... */
 	char command[AUDIT_COMMAND_BYTES];
 	char reason[AUDIT_REASON_BYTES];
+	char request[AUDIT_REQUEST_BYTES];   /* the id that the caller gave its command */
 	char evidence[AUDIT_EVIDENCE_BYTES]; /* a JSON object of which every leaf is an integer */
 	unsigned n_changes;
 	struct audit_change changes[RELEASES_MAX];

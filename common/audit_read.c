@@ -333,6 +333,9 @@ read_record(const struct json *j, struct audit_record *out, struct err *e)
 	if (cJSON_HasObjectItem(j->root, "reason") &&
 	    read_text(j->root, "reason", out->reason, sizeof(out->reason), e) != 0)
 		return -1;
+	if (cJSON_HasObjectItem(j->root, "request") &&
+	    read_text(j->root, "request", out->request, sizeof(out->request), e) != 0)
+		return -1;
 	return read_policy(j, out, e);
 }
 

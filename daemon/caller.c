@@ -419,12 +419,11 @@ callers_end(struct callers *all)
 enum rank { STAYS, IS_FRESH, WAITS, ASKS_ON, READS_SLOWLY, IS_SILENT, MAY_ONLY_LOOK, HAS_LEFT };
 
 static enum rank
-rank_of(const struct caller *c, enum peer_right newcomer)
+rank_of(const struct caller *c, enum peer_right newcomer, bool has_left, uint64_t now_us)
 {
-	struct pollfd other = { .fd = c->fd };
-	uint64_t silent_us = clock_mono_us() - c->heard_us;
+	uint64_t silent_us = now_us - c->heard_us;
 
-	if (poll(&other, 1, 0) == 1 && (other.revents & POLLHUP))
+	if (has_left)
 		return HAS_LEFT;
 	if (c->peer.right != newcomer)
 		return newcomer == PEER_CHANGE ? MAY_ONLY_LOOK : STAYS;
@@ -453,12 +452,18 @@ send_off(struct caller *c)
 bool
 callers_make_room(struct callers *all, enum peer_right newcomer)
 {
+	struct pollfd others[CALLERS_MAX];
 	struct caller *first = NULL;
 	enum rank highest = STAYS;
+	uint64_t now_us = clock_mono_us();
 
+	for (unsigned i = 0; i < CALLERS_MAX; i++)
+		others[i] = (struct pollfd){ .fd = all->all[i] != NULL ? all->all[i]->fd : -1 };
+	(void)!poll(others, CALLERS_MAX, 0);
 	for (unsigned i = 0; i < CALLERS_MAX; i++) {
 		struct caller *c = all->all[i];
-		enum rank rank = c != NULL ? rank_of(c, newcomer) : STAYS;
+		bool has_left = others[i].revents & POLLHUP;
+		enum rank rank = c != NULL ? rank_of(c, newcomer, has_left, now_us) : STAYS;
 
 		if (rank == STAYS || rank < highest ||
 		    (rank == highest && c->heard_us >= first->heard_us))

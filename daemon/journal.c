@@ -124,6 +124,7 @@ make_record(const struct journal_note *n)
 	set_text(r->actor, sizeof(r->actor), n->actor);
 	set_text(r->command, sizeof(r->command), n->command);
 	set_text(r->reason, sizeof(r->reason), n->reason);
+	set_text(r->request, sizeof(r->request), n->request);
 	set_evidence(r, n->evidence);
 	r->policy = *n->after;
 	audit_compare(r, n->before, n->after);
@@ -214,6 +215,7 @@ journal_write(struct master *m, const struct journal_entry *entry, journal_done_
 		.actor = c->actor.name,
 		.command = release_command_names[c->command],
 		.reason = c->reason,
+		.request = c->request_id,
 		.evidence = c->evidence,
 		.before = entry->before,
 		.after = entry->after,

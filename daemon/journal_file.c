@@ -407,7 +407,7 @@ encode_rotation(const struct journal_file *f, struct buf *body, struct err *e)
 		r->wall_us = clock_wall_us();
 		r->uid = geteuid();
 		r->n_changes = 0;
-		r->reason[0] = r->evidence[0] = '\0';
+		r->reason[0] = r->request[0] = r->evidence[0] = '\0';
 		snprintf(r->actor, sizeof(r->actor), "grayd");
 		snprintf(r->command, sizeof(r->command), "rotate");
 		rc = audit_body(body, r) == 0 ? 0 : err_set(e, "out of memory");

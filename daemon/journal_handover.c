@@ -44,6 +44,7 @@ journal_take_over(struct master *m, int lock_fd, struct err *e)
 								   : marks_highest(&j->marks);
 	j->sequence = j->found.end.sequence;
 	j->settled = j->found.last->policy.revision;
+	journal_recall_ids(m, j->sequence);
 	journal_scan_free(&j->found);
 	return 0;
 }

@@ -288,5 +288,7 @@ journal_restore(struct master *m, struct policy *p)
 		write_start(m, r.last != NULL ? &r.last->policy : &nothing, p);
 	j->sequence = s->end.sequence;
 	j->settled = s->last != NULL ? s->last->policy.revision : 0;
+	if (r.trusted)
+		journal_recall_ids(m, s->end.sequence);
 	journal_scan_free(s);
 }

@@ -55,12 +55,16 @@ struct journal {
 struct journal_note {
 	uint32_t uid;
 	const char *actor, *command;
-	const char *reason, *evidence; /* NULL: none */
+	const char *reason, *request, *evidence; /* NULL: none */
 	const struct policy *before, *after;
 	bool raises;
 };
 int journal_note(struct master *m, const struct journal_note *n, journal_done_fn *done, void *arg,
     struct err *e) MUST_CHECK;
+
+/* ---- journal_ids.c --------------------------------------------------------------------------- */
+/* Remembers the request ids of the newest records, up to the last one that counts. */
+void journal_recall_ids(struct master *m, uint64_t last);
 
 /* For the metrics. */
 void journal_count_error(struct master *m);

@@ -42,6 +42,7 @@ struct remembered_id {
 	enum release_command command;
 	uint32_t share_bp, waive;
 	bool cut;
+	bool from_journal; /* without what a record does not tell: waive, cut */
 	uint64_t revision;
 };
 

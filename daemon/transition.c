@@ -425,26 +425,32 @@ recall(const struct master *m, const struct change *c)
 static bool
 is_same_command(const struct remembered_id *r, const struct change *c)
 {
-	return r->command == c->command && r->share_bp == c->share_bp && r->waive == c->waive &&
-	       r->cut == c->cut && strcmp(r->release, c->release != NULL ? c->release : "") == 0;
+	return r->command == c->command && r->share_bp == c->share_bp &&
+	       (r->from_journal || (r->waive == c->waive && r->cut == c->cut)) &&
+	       strcmp(r->release, c->release != NULL ? c->release : "") == 0;
+}
+
+void
+transition_remember(struct master *m, const struct remembered_id *id)
+{
+	m->remembered[m->n_remembered++ % REMEMBERED_IDS] = *id;
 }
 
 static void
 remember(struct master *m, const struct change *c, uint64_t revision)
 {
-	struct remembered_id *r = &m->remembered[m->n_remembered % REMEMBERED_IDS];
+	struct remembered_id r = { .uid = c->actor.uid,
+		.command = c->command,
+		.share_bp = c->share_bp,
+		.waive = c->waive,
+		.cut = c->cut,
+		.revision = revision };
 
-	if (c->request_id == NULL || strlen(c->request_id) >= sizeof(r->id))
+	if (c->request_id == NULL || strlen(c->request_id) >= sizeof(r.id))
 		return;
-	m->n_remembered++;
-	r->uid = c->actor.uid;
-	r->command = c->command;
-	r->share_bp = c->share_bp;
-	r->waive = c->waive;
-	r->cut = c->cut;
-	r->revision = revision;
-	snprintf(r->id, sizeof(r->id), "%s", c->request_id);
-	snprintf(r->release, sizeof(r->release), "%s", c->release != NULL ? c->release : "");
+	snprintf(r.id, sizeof(r.id), "%s", c->request_id);
+	snprintf(r.release, sizeof(r.release), "%s", c->release != NULL ? c->release : "");
+	transition_remember(m, &r);
 }
 
 enum ctl_code
@@ -453,13 +459,13 @@ plan_command(const struct master *m, struct plan *p, struct err *e)
 	const struct change *c = p->change;
 	const struct remembered_id *known = recall(m, c);
 
-	if (known != NULL && is_same_command(known, c)) {
+	/* Carelessness with ids must not stand in the way of a rollback, and twice is no harm. */
+	if (known == NULL || c->command == COMMAND_ROLLBACK)
+		return plan_make(m, p, e);
+	if (is_same_command(known, c)) {
 		p->revision = known->revision;
 		return CTL_OK;
 	}
-	/* Carelessness with ids must not stand in the way of a rollback. */
-	if (known == NULL || c->command == COMMAND_ROLLBACK)
-		return plan_make(m, p, e);
 	err_set(e, "the request id \"%s\" was used for another command", c->request_id);
 	return CTL_CONFLICT;
 }

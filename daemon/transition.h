@@ -70,6 +70,9 @@ enum ctl_code transition_apply(struct master *m, const struct change *c, transit
     void *arg, struct err *e) MUST_CHECK;
 /* Whether this change, as things stand, would begin a rollout: give a candidate its first traffic. */
 bool transition_would_begin(const struct master *m, const struct change *c);
+/* For the journal: a command that was carried out by another master, the newest last. */
+struct remembered_id;
+void transition_remember(struct master *m, const struct remembered_id *id);
 /* The caller that gave this `arg` has gone: its `done` is not called any more. */
 void transition_forget(struct master *m, const void *arg);
 

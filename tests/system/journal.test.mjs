@@ -117,6 +117,8 @@ test("a journal that was tampered with means share 0, loudly", async (t) => {
 		assert.deepEqual([now.state, now.set_percent], ["rolled_back", 0], name);
 		assert.ok(now.revision > revision, "a revision is never used twice");
 		assert.ok(grayd.logLines().some(({ level, event }) => level === "error" && event === "journal_broken"));
+		// Until a new journal has its first record the alarm is on.
+		await until("a journal that works", async () => (await grayd.status()).journal.ok);
 		const aside = readdirSync(join(dir, "state")).filter((file) => file.includes(".jsonl.broken-"));
 		assert.equal(aside.length, 1);
 		assert.equal((await ok(grayd.ctl(["-j", "verify"]))).json.journal.put_aside, 1);

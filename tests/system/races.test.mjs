@@ -176,3 +176,22 @@ test("changes without number whose callers have left do not bring the master dow
 	assert.equal((await standing(grayd)).set_percent, 30);
 	await checkSame(grayd);
 });
+
+test("a command whose answer was lost with its grayd is not carried out twice", async (t) => {
+	const dir = keptFolder(t);
+	let grayd = await startIn(t, dir), raw = await dial(grayd);
+
+	raw.send(verb("start"), verb("promote", {}, "lost"));
+	assert.equal((await raw.answers(2))[1].set_percent, 30);
+	grayd.child.kill("SIGKILL");
+	await grayd.exited;
+	grayd = await startIn(t, dir);
+	raw = await dial(grayd);
+	raw.send(verb("promote", {}, "lost"), verb("stage", { percent: 50 }, "lost"), verb("promote", {}, "new"));
+	const [again, other, next] = await raw.answers(3);
+	assert.deepEqual([again.ok, again.changed, again.set_percent], [true, false, 30]);
+	assert.equal(other.code, "conflict");
+	assert.deepEqual([next.changed, next.set_percent], [true, 50]);
+	await checkSame(grayd);
+	raw.socket.destroy();
+});

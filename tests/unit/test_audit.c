@@ -30,6 +30,7 @@ sample(void)
 	strcpy(r->actor, "operator");
 	strcpy(r->command, "stage");
 	strcpy(r->reason, "quality \"looks\" good\\");
+	strcpy(r->request, "id-\"7\"");
 	strcpy(r->evidence, "{\"n\":[120,-3],\"e\":{\"bad\":0}}");
 	r->policy.revision = 17;
 	r->policy.n_releases = 2;

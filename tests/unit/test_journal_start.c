@@ -195,6 +195,51 @@ test_a_damaged_mark(void)
 	stage_end();
 }
 
+static void
+flip(const char *file, long at, unsigned bit)
+{
+	char name[128];
+	FILE *f;
+	int byte;
+
+	snprintf(name, sizeof(name), "%s/%s", stage_path, file);
+	f = fopen(name, "r+");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+	fseek(f, at, SEEK_SET);
+	byte = fgetc(f);
+	fseek(f, at, SEEK_SET);
+	fputc(byte ^ (1 << bit), f);
+	fclose(f);
+}
+
+/* Whatever of the marks flips, no share is higher than it was, and all goes on after it. */
+static void
+test_flipped_marks(void)
+{
+	struct stage_heard h;
+
+	stage_begin();
+	CU_ASSERT_EQUAL(stage_weight("a", 5000, &h), CTL_OK);
+	stage_write_all();
+	CU_ASSERT_EQUAL(stage_weight("a", 3000, &h), CTL_OK);
+	stage_write_all();
+	for (long at = 0; at < 8 + 2 * 16; at += 3) {
+		flip("marks", at, at % 8);
+		stage_restart();
+		CU_ASSERT(stage_share("a") == 3000 || stage_share("a") == 0);
+		if (stage_release("a")->state == STATE_ROLLED_BACK)
+			CU_ASSERT_EQUAL(stage_apply_if(COMMAND_RESTART, "a", 0, 0, &h), CTL_OK);
+		stage_write_all();
+		CU_ASSERT_EQUAL(stage_weight("a", 5000, &h), CTL_OK);
+		stage_write_all();
+		CU_ASSERT_EQUAL(stage_weight("a", 3000, &h), CTL_OK);
+		stage_write_all();
+		stage_restart();
+		CU_ASSERT_EQUAL(stage_share("a"), 3000);
+	}
+	stage_end();
+}
+
 void
 suite_journal_start(void)
 {
@@ -208,4 +253,5 @@ suite_journal_start(void)
 	CU_add_test(s, "no state_dir", test_no_state_dir);
 	CU_add_test(s, "another journal under way", test_another_journal_under_way);
 	CU_add_test(s, "a damaged mark", test_a_damaged_mark);
+	CU_add_test(s, "flipped marks", test_flipped_marks);
 }

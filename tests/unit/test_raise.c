@@ -302,6 +302,13 @@ count_done(const struct receipt *r, void *arg)
 }
 
 static void
+count_refused(const struct receipt *r, void *arg)
+{
+	(void)arg;
+	CU_ASSERT_EQUAL(r->code, CTL_REFUSED);
+}
+
+static void
 test_an_id_that_waits(void)
 {
 	const struct change once = promote("once"), other = promote("other");
@@ -320,6 +327,37 @@ test_an_id_that_waits(void)
 	CU_ASSERT_EQUAL(stage_share("a"), 3000);
 	CU_ASSERT_EQUAL(transition_apply(stage_master, &other, count_done, &changed, &e), CTL_OK);
 	stage_write_all();
+	CU_ASSERT_EQUAL(stage_share("a"), 5000);
+	stage_end();
+}
+
+/* The answer was lost with the master; and what was superseded was never carried out. */
+static void
+test_ids_outlive_a_master(void)
+{
+	const struct change once = promote("once"), other = promote("other");
+	struct stage_heard h;
+	unsigned changed = 0;
+	struct err e;
+
+	stage_begin();
+	CU_ASSERT_EQUAL(stage_apply_if(COMMAND_START, "a", 0, 0, &h), CTL_OK);
+	stage_write_all();
+	CU_ASSERT_EQUAL(transition_apply(stage_master, &once, count_done, &changed, &e), CTL_OK);
+	stage_write_all();
+	CU_ASSERT_EQUAL(
+	    transition_apply(stage_master, &other, count_refused, &changed, &e), CTL_OK);
+	CU_ASSERT_EQUAL(stage_rollback("b", &h), CTL_OK);
+	stage_write_all();
+	stage_restart();
+	changed = 0;
+	CU_ASSERT_EQUAL(transition_apply(stage_master, &once, count_done, &changed, &e), CTL_OK);
+	stage_write_all();
+	CU_ASSERT_EQUAL(changed, 0);
+	CU_ASSERT_EQUAL(stage_share("a"), 3000);
+	CU_ASSERT_EQUAL(transition_apply(stage_master, &other, count_done, &changed, &e), CTL_OK);
+	stage_write_all();
+	CU_ASSERT_EQUAL(changed, 1);
 	CU_ASSERT_EQUAL(stage_share("a"), 5000);
 	stage_end();
 }
@@ -363,5 +401,6 @@ suite_raise(void)
 	CU_add_test(s, "the writer is replaced", test_writer_is_replaced);
 	CU_add_test(s, "a late failure hides no lowering", test_late_failure_hides_no_lowering);
 	CU_add_test(s, "a repeated id while the first one waits", test_an_id_that_waits);
+	CU_add_test(s, "ids outlive a master", test_ids_outlive_a_master);
 	CU_add_test(s, "the line has an end", test_the_line_has_an_end);
 }

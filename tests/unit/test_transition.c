@@ -322,9 +322,17 @@ test_rollback_with_a_used_id(void)
 
 	open_master(0);
 	CU_ASSERT_EQUAL(apply_if("a", 0, "1", 100, &h), CTL_OK);
-	CU_ASSERT_EQUAL(transition_apply(m, &c, on_done, &h, &e), CTL_OK);
-	CU_ASSERT_EQUAL(release("a")->state, STATE_ROLLED_BACK);
-	CU_ASSERT_EQUAL(release("a")->share_bp, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		CU_ASSERT_EQUAL(transition_apply(m, &c, on_done, &h, &e), CTL_OK);
+		CU_ASSERT_EQUAL(release("a")->state, STATE_ROLLED_BACK);
+		CU_ASSERT_EQUAL(release("a")->share_bp, 0);
+		c.command = COMMAND_RESTART;
+		c.request_id = NULL;
+		CU_ASSERT_EQUAL(transition_apply(m, &c, on_done, &h, &e), CTL_OK);
+		CU_ASSERT_EQUAL(release("a")->state, STATE_STEP);
+		c.command = COMMAND_ROLLBACK;
+		c.request_id = "1";
+	}
 	close_master();
 }
 
