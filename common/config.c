@@ -45,7 +45,7 @@ read_config(struct reader *r, struct config *c, unsigned flags)
 {
 	const cJSON *root = r->json->root;
 
-	if (object_read(r, &root_object, c, root) != 0 || config_check_supported(r, c, root) != 0)
+	if (object_read(r, &root_object, c, root) != 0)
 		return -1;
 	return (flags & CONFIG_NO_SECRETS) != 0 ? 0 : fetch_keys(r, c, root);
 }

@@ -350,12 +350,32 @@ check_body_keys(struct reader *r, const struct config *c, const cJSON *given)
 	return 0;
 }
 
+/* Each admission of a minute is remembered, so there is a limit over all limits. */
+static int
+check_rates(struct reader *r, const struct config *c, const cJSON *given)
+{
+	uint64_t clients = 0, models = 0;
+
+	for (unsigned i = 0; i < c->n_clients; i++)
+		clients += c->clients[i].rate_per_minute;
+	for (unsigned i = 0; i < c->n_models; i++)
+		models += c->models[i].rate_per_minute;
+	if (clients + models <= RATES_MAX)
+		return 0;
+	return reader_fail_key(r, given, clients > models ? "clients" : "models",
+	    "all \"rate_per_minute\" of clients and models together are %llu; at most %u can be "
+	    "kept",
+	    (unsigned long long)(clients + models), RATES_MAX);
+}
+
 int
 finish_root(struct reader *r, void *base, const cJSON *given)
 {
 	const struct config *c = base;
 
 	if (check_listeners(r, c, given) != 0 || check_clients(r, c, given) != 0)
+		return -1;
+	if (check_rates(r, c, given) != 0)
 		return -1;
 	return check_body_keys(r, c, given);
 }

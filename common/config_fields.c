@@ -146,7 +146,7 @@ static const struct field model_fields[] = {
 	/* Left out, finish_model() puts the model's own key there. */
 	TEXT(model, name, "", 1, NAME_BYTES - 1, check_name),
 	OBJECT(model, price, kind_price, "", price_object),
-	UINT(model, rate_per_minute, "0", 0, 1000000000),
+	UINT(model, rate_per_minute, "0", 0, RATE_MAX),
 	UINT(model, max_in_flight, "0", 0, 1000000),
 	UINT(model, max_tokens, "8192", 1, 1000000000),
 	END,
@@ -295,7 +295,7 @@ static const struct object release_object = { release_fields, finish_release };
 static const struct field client_fields[] = {
 	TEXT(client, name, NULL, 1, NAME_BYTES - 1, check_name),
 	{ .key = "key_hash", .kind = &kind_hash, MEMBER(client, key_hash) },
-	UINT(client, rate_per_minute, "0", 0, 1000000000),
+	UINT(client, rate_per_minute, "0", 0, RATE_MAX),
 	UINT(client, queue_ms, "0", 0, 600000),
 	{ .key = "releases", .kind = &kind_release_refs, MEMBER(client, releases), .preset = "[]" },
 	FLAG(client, override, "false"),

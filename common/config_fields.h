@@ -143,8 +143,3 @@ int finish_provider(struct reader *r, void *base, const cJSON *given);
 int finish_model(struct reader *r, void *base, const cJSON *given);
 int finish_release(struct reader *r, void *base, const cJSON *given);
 int finish_root(struct reader *r, void *base, const cJSON *given);
-
-/* ---- config_supported.c ---------------------------------------------------------------------- */
-
-/* Refuses what is a good config but has no implementation yet. */
-int config_check_supported(struct reader *r, const struct config *c, const cJSON *root) MUST_CHECK;

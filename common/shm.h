@@ -2,12 +2,15 @@
 /*
  * The whole map of shared memory. Fixed-size plain structs, no pointers, no locks.
  *
- * Three regions, each with one kind of writer:
+ * Four regions:
  *   policy   the master publishes, workers read. A memfd sealed against any further writing, of
  *            which only the master holds a writable mapping, made before the seal.
  *   slots    one a worker: counters, histograms, errors, state. The worker that owns a slot is its
  *            only writer while it lives; after reaping it the master is. A worker maps nobody
  *            else's slot. Slot 0 belongs to the master: the sum of all workers that are gone.
+ *   limits   what clients and models may still do: all workers write, by single-word
+ *            compare-and-swap (common/window.h), or each in the column of its own seat. It outlives
+ *            the master: at an upgrade the next one takes it over, see LIMITS_LAYOUT.
  * A process may be killed at any instruction; nobody then waits for anything.
  */
 #pragma once
@@ -306,9 +309,59 @@ struct slot {
 	struct slot_client clients[CLIENTS_MAX];
 } __attribute__((aligned(4096)));
 
+/* ---- limits ---------------------------------------------------------------------------------- */
+
+/* Raise it with every change below: a new binary that finds another number begins with limits of
+ * which nothing is used. */
+#define LIMITS_LAYOUT 1u
+
+#define LIMITERS_MAX 10240 /* number 0 is nobody's; clients and models of two configs */
+#define SEATS_MAX    256   /* workers at a time, of masters before this one too; 0 is nobody's */
+#define LIMITS_CELLS (20u << 20)
+
+enum limiter_state { LIMITER_FREE, LIMITER_PREPARED, LIMITER_USED, LIMITER_LEFT };
+enum limiter_kind { LIMITER_CLIENT, LIMITER_MODEL };
+
+/* Where the times of the last admissions stand; see common/window.h. */
+struct limiter_ring {
+	_Atomic uint64_t first, capacity; /* in `cells`, by the master; capacity 0: none */
+	_Atomic uint64_t admitted;	  /* by all workers */
+};
+
+/* What limits one client or one model. It is found by name and kind, never by position, and keeps
+ * its number as long as any worker may use it. */
+struct limiter {
+	/* The master writes these. */
+	char name[NAME_BYTES];
+	_Atomic uint32_t state, kind;
+	_Atomic uint64_t rate;		/* admissions in any WINDOW_SPAN_US; 0: no limit */
+	_Atomic uint64_t max_in_flight; /* 0: no limit */
+	_Atomic uint32_t ring;		/* which of `rings` holds now */
+	struct limiter_ring rings[2];
+	/* All workers write these. */
+	_Atomic uint64_t cooling
+	    __attribute__((aligned(128))); /* a model: until when (us) << 8 | enum limiter_cause */
+	_Atomic uint64_t waiters[SEATS_MAX / 64]; /* bits: seats with a queue */
+	_Atomic uint32_t counts_in_flight;	  /* 1: `in_flight` was ever used */
+} __attribute__((aligned(128)));
+
+struct limits_region {
+	uint32_t magic, layout;
+	_Atomic uint64_t cells_top; /* cells behind it were never used */
+	_Atomic uint32_t limiters_top;
+	_Atomic uint32_t seats_top;	   /* seats behind it were never taken */
+	_Atomic uint32_t seats[SEATS_MAX]; /* pid of the worker; 0: free */
+	struct limiter limiters[LIMITERS_MAX];
+	/* A column belongs to the worker of its seat; the master zeroes it when that is gone. */
+	_Atomic uint64_t waiting[LIMITERS_MAX][SEATS_MAX]; /* see limiter_queue() */
+	_Atomic uint32_t in_flight[LIMITERS_MAX][SEATS_MAX];
+	_Atomic uint64_t cells[LIMITS_CELLS];
+};
+
 _Static_assert(sizeof(struct policy_release) == 200, "policy layout");
 _Static_assert(offsetof(struct policy, releases) == 24, "policy layout");
 _Static_assert(sizeof(struct slot) % 4096 == 0, "slots are whole pages");
+_Static_assert(sizeof(struct limiter) == 384, "limits layout");
 _Static_assert(sizeof(_Atomic uint64_t) == 8, "counters are single words");
 _Static_assert(RELEASES_MAX <= UINT16_MAX && OUTCOME_COUNT <= UINT8_MAX, "indices fit");
 

@@ -36,6 +36,8 @@ output_show_fn text_show_status, text_show_workers;
 output_show_fn text_show_changed, text_show_route;
 /* One line for each release in an answer to `status` that somebody should know more about. */
 void text_print_rollouts(const struct screen *screen, const struct cJSON *status);
+/* ---- text_limits.c --------------------------------------------------------------------------- */
+void text_print_limits(const struct screen *screen, const struct cJSON *answer);
 /* ---- text_journal.c -------------------------------------------------------------------------- */
 output_show_fn text_show_history, text_show_verify;
 /* One line if the journal has failed. */

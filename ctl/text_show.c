@@ -166,6 +166,7 @@ text_show_status(const struct screen *screen, const struct args *args, const cJS
 
 	print_grayd(screen, answer_get(answer, "grayd"));
 	text_print_journal(screen, answer);
+	text_print_limits(screen, answer);
 	fputs("\n", screen->out);
 	print_releases(screen, answer);
 	if (args->values[PARAM_RELEASE].given && releases != NULL && releases->child != NULL)

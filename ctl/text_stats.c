@@ -161,6 +161,7 @@ print_release_stats(const struct screen *screen, const cJSON *release)
 	put_counts(&t, &arms, "fallbacks", NULL, "fallbacks");
 	put_map(&t, &arms, "fallback_reasons");
 	put_counts(&t, &arms, "rescued", NULL, "rescued");
+	put_counts(&t, &arms, "diverted", NULL, "diverted");
 	put_counts(&t, &arms, "cancelled", NULL, "cancelled");
 	put_counts(&t, &arms, "pinned tests", NULL, "pinned");
 	put_counts(&t, &arms, "attempts", NULL, "attempts");
@@ -199,6 +200,7 @@ text_show_stats(const struct screen *screen, const struct args *args, const cJSO
 	    words_time(time, since, now), words_ago(ago, since, now),
 	    answer_number(grayd, "started"), answer_number(grayd, "rejected"),
 	    answer_number(grayd, "lost"));
+	text_print_limits(screen, answer);
 	cJSON_ArrayForEach(release, answer_get(answer, "releases"))
 	{
 		fputs("\n", screen->out);

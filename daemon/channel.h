@@ -12,7 +12,7 @@
 #include "common/err.h"
 
 enum channel_kind {
-	CHANNEL_HELLO = 'h',  /* old: record, keys, control socket, listening sockets */
+	CHANNEL_HELLO = 'h',  /* old: record, keys, control socket, limits, listening sockets */
 	CHANNEL_READY = 'r',  /* new: its workers are, and wait */
 	CHANNEL_FAILED = 'x', /* new: why it leaves, in words */
 	CHANNEL_GO = 'g', /* old: the last record; whatever comes now is the new one's to decide */
@@ -27,7 +27,7 @@ enum channel_kind {
 };
 
 #define CHANNEL_BODY_MAX 131072
-#define CHANNEL_FDS_MAX	 (LISTEN_MAX + 4)
+#define CHANNEL_FDS_MAX	 (LISTEN_MAX + 5)
 
 struct channel_message {
 	char kind;

@@ -97,12 +97,16 @@ take_shared(const struct master *m, const struct child *c, struct child_seed *se
 	if (seed->policy == NULL)
 		return -1;
 	if (c->role->observes)
-		return slots_map_readonly(&seed->slots, m->slots.fd, e);
+		return slots_map_readonly(&seed->slots, m->slots.fd, e) == 0 &&
+			       limits_map_readonly(&seed->limits_view, m->limits.fd, e) == 0
+			   ? 0
+			   : -1;
 	seed->seen = seen_map(m->seen_fd, e);
 	if (seed->seen == NULL)
 		return -1;
 	seed->slot = slot_map_own(m->slots.fd, c->slot, e);
-	return seed->slot != NULL ? 0 : -1;
+	seed->limits = limits_map(m->limits.fd, e);
+	return seed->slot != NULL && seed->limits != NULL ? 0 : -1;
 }
 
 void

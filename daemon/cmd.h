@@ -75,6 +75,10 @@ void cmd_put_measured(struct cmd *cmd, cJSON *in, const struct release_totals *t
 void cmd_put_outcomes(
     struct cmd *cmd, cJSON *in, const char *name, const uint64_t counts[OUTCOME_COUNT]);
 
+/* cmd_limits.c: "limits": clients and models with limits, or with something to tell; `all`: also
+ * those that are far from their limits. */
+void cmd_put_limits(struct cmd *cmd, cJSON *in, bool all);
+
 /* Whether the journal can be written: "journal". */
 void cmd_put_journal(struct cmd *cmd, cJSON *in);
 

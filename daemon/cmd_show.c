@@ -190,6 +190,7 @@ cmd_status(struct cmd *cmd)
 	cmd_put_number(cmd, answer, "revision", (double)cmd->master->policy.revision);
 	put_grayd(cmd, cmd_put_object(cmd, answer, "grayd"));
 	cmd_put_journal(cmd, answer);
+	cmd_put_limits(cmd, answer, false);
 	if (cmd_each_release(cmd, answer, put_release))
 		cmd_answer(cmd, answer);
 }

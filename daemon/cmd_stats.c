@@ -76,7 +76,7 @@ put_bill(struct cmd *cmd, cJSON *arm, const struct config_model *model,
 
 /* The counters that stand in an arm under their own names; the others have their place below. */
 static const enum counter plain[] = { COUNTER_REQUESTS, COUNTER_FALLBACKS, COUNTER_RETRIES,
-	COUNTER_CANCELLED, COUNTER_RESCUED, COUNTER_PINNED, COUNTER_ATTEMPTS, COUNTER_SENT,
+	COUNTER_CANCELLED, COUNTER_RESCUED, COUNTER_DIVERTED, COUNTER_PINNED, COUNTER_ATTEMPTS, COUNTER_SENT,
 	COUNTER_USAGE_MISSING };
 
 static void
@@ -148,6 +148,7 @@ cmd_stats(struct cmd *cmd)
 	cmd_put_time(cmd, answer, "now", clock_wall_us());
 	cmd_put_time(cmd, answer, "since", cmd->master->started_wall_us);
 	put_overall(cmd, cmd_put_object(cmd, answer, "grayd"));
+	cmd_put_limits(cmd, answer, true);
 	if (cmd_each_release(cmd, answer, put_stats))
 		cmd_answer(cmd, answer);
 }

@@ -91,6 +91,21 @@ declare_names(struct master *m, const struct config *next, struct err *e)
 	return 0;
 }
 
+/* What workers of earlier generations, or of another master, still look at is not given to others. */
+static int
+prepare_limits(struct master *m, struct config *next, struct err *e)
+{
+	unsigned current = 0;
+
+	limits_seats_sweep(&m->limits);
+	for (unsigned i = 0; i < m->supervisor.n_children; i++) {
+		const struct child *c = &m->supervisor.children[i];
+
+		current += c->seat > 0 && c->generation == m->generation;
+	}
+	return limits_prepare(&m->limits, next, limits_seats_used(&m->limits) == current, e);
+}
+
 static struct config *
 load(const struct master *m, struct err *e)
 {
@@ -134,7 +149,8 @@ prepare(struct master *m, struct generation *g, struct err *e)
 {
 	if (check_fixed(m->config, g->config, e) != 0 ||
 	    transition_check_config(m, g->config, e) != 0 || declare_names(m, g->config, e) != 0 ||
-	    log_try(g->config->log.file, e) != 0 || peer_rules_load(&g->rules, g->config, e) != 0)
+	    prepare_limits(m, g->config, e) != 0 || log_try(g->config->log.file, e) != 0 ||
+	    peer_rules_load(&g->rules, g->config, e) != 0)
 		return -1;
 	return listen_update(&g->listeners, &m->listeners, g->config, e);
 }
@@ -284,6 +300,7 @@ commit(struct master *m, struct generation *g)
 
 	g->before = m->policy;
 	transition_use_config(m, g->config, &g->actor, g->reason);
+	limits_commit(&m->limits, g->config, clock_mono_us());
 	m->config = g->config;
 	g->config = before;
 	m->generation = g->number;

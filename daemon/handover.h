@@ -11,7 +11,7 @@
 #include "common/config.h"
 #include "common/slot.h"
 
-#define HANDOVER_TITLE "grayd-handover 2"
+#define HANDOVER_TITLE "grayd-handover 3"
 
 /* One release, as it was counted; sums over all processes that have served it. */
 struct handover_release {

@@ -119,6 +119,14 @@ make_shared(struct master *m, struct err *e)
 	m->seen = seen_create(&m->seen_fd, e);
 	if (m->seen == NULL)
 		return -1;
+	if (m->predecessor != NULL)
+		predecessor_give_limits(m);
+	if (!m->limits_inherited && limits_create(&m->limits, e) != 0)
+		return -1;
+	if (limits_prepare(&m->limits, m->config, !m->limits_inherited, e) != 0)
+		return -1;
+	if (!m->limits_inherited)
+		limits_commit(&m->limits, m->config, clock_mono_us());
 	for (unsigned i = 0; i < m->config->n_releases; i++) {
 		if (slots_declare(&m->slots, m->config->releases[i].name) != 0)
 			return err_set(e, "more than %d releases", RELEASES_MAX);
@@ -249,6 +257,7 @@ end(struct master *m)
 		close(m->signal_fd);
 	if (m->base != NULL)
 		event_base_free(m->base);
+	limits_destroy(&m->limits);
 	slots_destroy(&m->slots);
 	seen_destroy(m->seen, m->seen_fd);
 	policy_destroy(&m->store);
@@ -274,6 +283,7 @@ master_run(struct config *config, const struct master_options *o, struct err *e)
 	m->program = o->program;
 	m->predecessor = o->predecessor;
 	m->signal_fd = m->store.fd = m->slots.fd = m->seen_fd = m->listeners.admin.fd = -1;
+	m->limits.fd = -1;
 	m->generation = m->last_generation = 1;
 	m->started_mono_us = clock_mono_us();
 	m->started_wall_us = clock_wall_us();

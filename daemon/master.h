@@ -12,6 +12,7 @@
 #include <event2/event_struct.h>
 
 #include "common/config.h"
+#include "common/limits.h"
 #include "common/policy.h"
 #include "common/seen.h"
 #include "common/slot.h"
@@ -77,6 +78,8 @@ struct master {
 	struct slots slots;
 	struct seen_region *seen; /* sticky keys and answers that rollouts have met */
 	int seen_fd;
+	struct limits limits;
+	bool limits_inherited; /* another master has made them, and may have workers there */
 	struct supervisor supervisor;
 	struct pending_change *pending; /* transition.c: published, not yet acknowledged by all */
 	struct pending_change *raising; /* transition_raise.c: not yet published */

@@ -36,7 +36,7 @@ struct predecessor {
 	struct handover *record; /* the last that came */
 	unsigned n_sockets;
 	int sockets[LISTEN_MAX + 1]; /* -1: somebody has it */
-	int control_fd;		     /* -1: the same */
+	int control_fd, limits_fd;   /* -1: the same */
 	struct receipt acked;	     /* of the newest revision that its workers follow */
 	bool unsaid;		     /* the newest policy could not be sent */
 	uint64_t leave_by_us;	     /* told to stop: killed if it is there then; 0: it was not */
@@ -63,6 +63,7 @@ predecessor_free(struct predecessor *p)
 	}
 	close_one(&p->fd);
 	close_one(&p->control_fd);
+	close_one(&p->limits_fd);
 	for (unsigned i = 0; i < p->n_sockets; i++)
 		close_one(&p->sockets[i]);
 	free(p->record);
@@ -104,7 +105,8 @@ take_hello(struct predecessor *p, struct err *e)
 	    m->n_fds < RECORD_HELLO_SOCKETS)
 		return err_set(e, "the old grayd does not say what it hands over");
 	p->control_fd = m->fds[RECORD_HELLO_CONTROL];
-	m->fds[RECORD_HELLO_CONTROL] = -1;
+	p->limits_fd = m->fds[RECORD_HELLO_LIMITS];
+	m->fds[RECORD_HELLO_CONTROL] = m->fds[RECORD_HELLO_LIMITS] = -1;
 	for (unsigned i = RECORD_HELLO_SOCKETS; i < m->n_fds && p->n_sockets <= LISTEN_MAX; i++) {
 		p->sockets[p->n_sockets++] = m->fds[i];
 		m->fds[i] = -1;
@@ -135,7 +137,7 @@ predecessor_meet(struct predecessor **out, struct err *e)
 	}
 	p->fd = fd;
 	p->pid = pid;
-	p->control_fd = -1;
+	p->control_fd = p->limits_fd = -1;
 	rc = take_hello(p, e);
 	channel_close_fds(&p->message);
 	if (rc == 0) {
@@ -183,6 +185,21 @@ predecessor_give_sockets(struct predecessor *p, struct listeners *given)
 		else
 			given->all[given->n++] = one;
 	}
+}
+
+void
+predecessor_give_limits(struct master *m)
+{
+	int fd = m->predecessor->limits_fd;
+	struct err e;
+
+	m->predecessor->limits_fd = -1;
+	m->limits_inherited = limits_adopt(&m->limits, fd, &e) == 0;
+	if (!m->limits_inherited)
+		log_event(LOG_WARN, "limits_begin_anew",
+		    "the limits of the old grayd cannot be taken over, so that for a minute twice "
+		    "as much may be admitted: %s",
+		    e.msg);
 }
 
 /* What was taken hold of for good must stay where it is. */
@@ -284,6 +301,8 @@ on_go(struct master *m, struct predecessor *p)
 		return;
 	}
 	validation_serve(m, m->generation);
+	if (m->limits_inherited)
+		limits_commit(&m->limits, m->config, clock_mono_us());
 	supervisor_serve(m, m->generation);
 	supervisor_start_lasting(m);
 	predecessor_publish(m);

@@ -26,6 +26,8 @@ void predecessor_refuse(struct predecessor *p, const char *why);
 /* Where there is one, in the order of the start: */
 /* The sockets of the old master. */
 void predecessor_give_sockets(struct predecessor *p, struct listeners *given);
+/* The limits, if this version understands them: sets m->limits_inherited. */
+void predecessor_give_limits(struct master *m);
 /* Listens to the old master; takes its policy over, as far as the config allows. */
 int predecessor_begin(struct master *m, struct err *e) MUST_CHECK;
 /* The workers are ready and held. */

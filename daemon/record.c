@@ -147,7 +147,7 @@ int
 record_send_hello(struct master *m, int fd, struct err *e)
 {
 	struct handover *h = make(m);
-	int fds[CHANNEL_FDS_MAX] = { -1, -1, control_fd(m) };
+	int fds[CHANNEL_FDS_MAX] = { -1, -1, control_fd(m), m->limits.fd };
 	unsigned n = RECORD_HELLO_SOCKETS;
 	int rc = -1;
 

@@ -14,7 +14,13 @@ struct master;
 #define RECORD_FD	3
 
 /* The descriptors of CHANNEL_HELLO and CHANNEL_GO, in this order. */
-enum { RECORD_HELLO_TEXT, RECORD_HELLO_KEYS, RECORD_HELLO_CONTROL, RECORD_HELLO_SOCKETS };
+enum {
+	RECORD_HELLO_TEXT,
+	RECORD_HELLO_KEYS,
+	RECORD_HELLO_CONTROL,
+	RECORD_HELLO_LIMITS,
+	RECORD_HELLO_SOCKETS
+};
 enum { RECORD_GO_TEXT, RECORD_GO_LOCK };
 
 int record_send_hello(struct master *m, int fd, struct err *e) MUST_CHECK;

@@ -36,6 +36,8 @@ run_worker(const struct master *m, const struct child *c, const struct child_see
 		.slot = s->slot,
 		.seen = s->seen,
 		.policy = s->policy,
+		.limits = s->limits,
+		.seat = c->seat,
 		.n_listen = m->listeners.n,
 		.master_fd = s->master_fd,
 		.held = c->held,

@@ -167,7 +167,19 @@ claim_slot(struct master *m, struct child *c)
 		return -1;
 	}
 	c->slot = (unsigned)slot;
-	return 0;
+	c->seat = c->role->has_slot ? limits_seat_take(&m->limits) : 0;
+	if (!c->role->has_slot || c->seat != 0)
+		return 0;
+	errno = ENOSPC;
+	return -1;
+}
+
+static void
+give_seat_back(struct master *m, struct child *c)
+{
+	if (c->seat > 0)
+		limits_seat_free(&m->limits, c->seat);
+	c->seat = 0;
 }
 
 static void
@@ -177,6 +189,7 @@ give_back(struct master *m, struct child *c)
 	if (c->slot > 0)
 		slot_retire(&m->slots, c->slot);
 	c->slot = 0;
+	give_seat_back(m, c);
 }
 
 static void
@@ -208,6 +221,8 @@ start_child(struct master *m, struct child *c)
 		give_back(m, c);
 		wait_to_start(c);
 	} else {
+		if (c->seat > 0)
+			limits_seat_name(&m->limits, c->seat, c->pid);
 		c->state = CHILD_STARTING;
 		if (c->role->started != NULL)
 			c->role->started(c);
@@ -296,6 +311,7 @@ child_ended(struct master *m, struct child *c, int status)
 	if (c->slot > 0)
 		sane = slot_retire(&m->slots, c->slot);
 	c->slot = 0;
+	give_seat_back(m, c);
 	log_end(c, status, tally_get(&retired->lost) - lost, sane);
 	c->pid = 0;
 	if (m->stopping || c->state == CHILD_DRAINING || !c->role->respawn) {
@@ -438,6 +454,8 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	s->last_tick_us = now;
 	figures_publish(m, since_us > TICK_US ? since_us - TICK_US : 0);
 	notify_alive(now);
+	if (m->limits_inherited)
+		limits_seats_sweep(&m->limits);
 	for (unsigned i = 0; i < s->n_children; i++) {
 		struct child *c = &s->children[i];
 

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "common/err.h"
+#include "common/limits.h"
 #include "common/slot.h"
 
 struct master;
@@ -21,7 +22,9 @@ struct child_seed {
 	const struct policy_region *policy; /* read-only; NULL where the role does not need it */
 	struct slot *slot;		    /* its own; NULL without one */
 	struct seen_region *seen;	    /* everybody's; NULL without a slot */
+	struct limits_region *limits;	    /* writable, with a slot; else NULL */
 	struct slots slots;		    /* of a role that observes: all of them, read-only */
+	struct limits limits_view;	    /* of the same: read-only */
 };
 
 /* A kind of child: one row of the table in roles.c. */
@@ -65,6 +68,7 @@ struct child {
 	pid_t pid;	      /* 0 unless it lives */
 	int fd;		      /* the master's end of the pair; -1: none */
 	unsigned slot;	      /* number of its slot; 0: none */
+	unsigned seat;	      /* its place in the limits; 0: none */
 	uint64_t started_us;  /* clock_mono_us() of its fork */
 	uint64_t start_at_us; /* CHILD_WAITING: not before */
 	unsigned failures;    /* ends since it last lived for a minute */

@@ -303,6 +303,7 @@ settle(struct attempt *a, enum outcome outcome)
 		a->retry_after_ms = a->facts.retry_after_ms;
 	if (facts_hold_own_key(a))
 		hide_message(a);
+	gate_attempt_ended(a);
 	tally_attempt_ended(a);
 }
 
@@ -402,6 +403,7 @@ attempt_begin(struct attempt *a, struct request *r, enum arm arm)
 	enum outcome outcome;
 
 	reset(a, r, arm);
+	gate_attempt_begun(a);
 	tally_attempt_begun(a, r->arm_attempts_done > 0);
 	outcome = start_call(a);
 	if (outcome == OUTCOME_OK) {

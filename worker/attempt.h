@@ -16,6 +16,7 @@ struct attempt {
 	struct upstream *upstream;
 	struct call *call; /* NULL: not under way */
 	const struct config_model *model;
+	struct gate *place; /* of which it has a place in flight; NULL: none */
 	enum arm arm;
 	unsigned number;		 /* 1: the first of its request */
 	enum api api;			 /* in which the provider is asked */

@@ -86,6 +86,8 @@ put_routing(struct line *l, const struct request *r)
 	put_text(l, KEY("provider"), model->provider->name);
 	put_number(l, KEY("attempts"), r->attempts_done);
 	put_number(l, KEY("sent"), r->attempts_sent);
+	if (r->diverted)
+		put_text(l, KEY("diverted"), gate_reason_name(r->diverted_by));
 	if (r->fell_back)
 		put_text(l, KEY("fallback"), outcome_name(r->fallback_reason));
 	if (r->rescued)
@@ -143,8 +145,14 @@ logline_write(const struct request *r, uint64_t now_us)
 	    r->endpoint != NULL && !r->endpoint->prefix ? r->endpoint->path : "other");
 	put_number(&l, KEY("status"), r->status);
 	put_text(&l, KEY("outcome"), outcome_name(r->outcome));
-	if (r->release != NULL)
+	if (r->listed)
 		put_routing(&l, r);
+	else if (r->release != NULL)
+		put_text(&l, KEY("release"), r->release->config->name);
+	if (r->admitted_us != 0)
+		put_number(&l, KEY("admitted_us"), r->admitted_us);
+	if (r->queued_us != 0)
+		put_ms(&l, KEY("queued_ms"), r->queued_us);
 	if (r->chat.stream)
 		put_flag(&l, KEY("stream"));
 	if (r->billed)

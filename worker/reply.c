@@ -6,6 +6,7 @@
 #include "worker/reply.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -30,7 +31,8 @@ add_common(struct head_out *h, struct conn *c)
 static uint64_t
 overhead_us(const struct request *r)
 {
-	uint64_t spent_us = clock_mono_us() - r->started_us, waited_us = r->upstream_us;
+	uint64_t spent_us = clock_mono_us() - r->started_us;
+	uint64_t waited_us = r->upstream_us + r->queued_us;
 
 	if (r->attempt.call != NULL)
 		waited_us += r->attempt.last_byte_us - r->attempt.started_us;
@@ -64,6 +66,8 @@ add_gray(struct head_out *h, const struct request *r)
 	head_line(h, "x-gray-fallback", r->fell_back ? "1" : "0");
 	if (r->fell_back)
 		head_line(h, "x-gray-fallback-reason", outcome_name(r->fallback_reason));
+	if (r->diverted)
+		head_line(h, "x-gray-diverted", gate_reason_name(r->diverted_by));
 	if (r->rescued)
 		head_line(h, "x-gray-rescued", "1");
 	if (pin != NULL)
@@ -86,8 +90,44 @@ begin_head(struct head_out *h, struct request *r, unsigned status)
 		head_line(h, "x-request-id", r->id);
 	if (r->endpoint != NULL && r->endpoint->api == API_MESSAGES)
 		head_line(h, "request-id", r->id); /* where Anthropic's clients look for it */
-	if (r->release != NULL)
+	if (r->listed)
 		add_gray(h, r);
+	else if (r->release != NULL)
+		head_line(h, "x-gray-release", r->release->config->name);
+}
+
+/* "850ms", "12.034s", "1m0s": how OpenAI writes durations. */
+static void
+add_duration(struct head_out *h, const char *name, uint64_t ms)
+{
+	char text[32];
+	unsigned s = (unsigned)(ms / 1000 % 60), rest = (unsigned)(ms % 1000);
+	size_t n = 0;
+
+	if (ms >= 60000)
+		n = (size_t)snprintf(text, sizeof(text), "%um", (unsigned)(ms / 60000));
+	if (ms < 1000)
+		snprintf(text, sizeof(text), "%ums", rest);
+	else if (rest == 0)
+		snprintf(text + n, sizeof(text) - n, "%us", s);
+	else
+		snprintf(text + n, sizeof(text) - n, "%u.%03us", s, rest);
+	head_line(h, name, text);
+}
+
+/* How the client's rate stands, where it has one. */
+static void
+add_rate(struct head_out *h, const struct request *r)
+{
+	uint64_t now_us;
+
+	if (r->rate.limit == 0)
+		return;
+	now_us = clock_mono_us();
+	head_number(h, "x-ratelimit-limit-requests", r->rate.limit);
+	head_number(h, "x-ratelimit-remaining-requests", r->rate.left);
+	add_duration(h, "x-ratelimit-reset-requests",
+	    r->rate.clear_us > now_us ? (r->rate.clear_us - now_us + US_PER_MS - 1) / US_PER_MS : 0);
 }
 
 /* Sends the head and the body; HEAD is answered without the body. */
@@ -109,6 +149,13 @@ reply_continue(struct conn *c)
 	conn_send(c, line, sizeof(line) - 1, "", 0);
 }
 
+/* Not asked, since a limit was reached or the provider wanted a pause. */
+static bool
+is_limited(const struct request *r)
+{
+	return r->outcome == OUTCOME_LIMITED || r->outcome == OUTCOME_COOLING;
+}
+
 /* The caller's client would try again by itself; that helps only where grayd has not done so
  * already and a second try is not known to fail. */
 static enum should_retry
@@ -116,7 +163,7 @@ retry_hint(const struct request *r)
 {
 	if (r->attempts_done > 1 || r->outcome == OUTCOME_DEADLINE)
 		return RETRY_HINT_NO;
-	if (r->outcome == OUTCOME_DRAINED || r->outcome == OUTCOME_NO_MEMORY)
+	if (r->outcome == OUTCOME_DRAINED || r->outcome == OUTCOME_NO_MEMORY || is_limited(r))
 		return RETRY_HINT_YES;
 	return outcome_info(r->outcome)->retry ? RETRY_HINT_YES : RETRY_HINT_NO;
 }
@@ -146,6 +193,7 @@ reply_answer(struct request *r)
 	begin_head(&h, r, 200);
 	head_line(&h, "Content-Type", "application/json");
 	add_cost(&h, r);
+	add_rate(&h, r);
 	finish_whole(&h, r, buf_bytes(&r->attempt.bytes), buf_len(&r->attempt.bytes));
 }
 
@@ -345,6 +393,7 @@ reply_error(struct request *r, const struct reply_error *e)
 	if (e->status == 401)
 		head_line(&h, "WWW-Authenticate", "Bearer");
 	add_hints(&h, e);
+	add_rate(&h, r);
 	head_line(&h, "Content-Type", "application/json");
 	finish_whole(&h, r, buf_bytes(b), buf_len(b));
 }
@@ -414,6 +463,10 @@ reply_failure(struct request *r)
 		.list_attempts = true,
 	};
 
+	if (is_limited(r))
+		e.retry_after_ms = gate_retry_after_ms(r);
+	else if (r->attempts_done == 0)
+		e.retry_after_ms = -1;
 	if (is_passed_on(r)) {
 		reply_pass_on(r);
 		return;
@@ -440,6 +493,7 @@ reply_stream_begin(struct request *r)
 	begin_head(&h, r, 200);
 	head_line(&h, "Content-Type", "text/event-stream; charset=utf-8");
 	head_line(&h, "Cache-Control", "no-cache");
+	add_rate(&h, r);
 	if (!r->conn->http10)
 		head_line(&h, "Transfer-Encoding", "chunked");
 	head_end(&h);

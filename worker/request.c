@@ -17,7 +17,7 @@
 
 static enum step_result step_finish(struct request *r);
 
-enum { STEP_IX_ATTEMPT = 6, STEP_IX_FINISH = 9 };
+enum { STEP_IX_GATE = 7, STEP_IX_ANSWER = 10, STEP_IX_FINISH };
 
 static enum step_result (*const steps[])(struct request *) = {
 	step_endpoint, /* is there such a path, may it be called so, is the body small enough? */
@@ -25,10 +25,12 @@ static enum step_result (*const steps[])(struct request *) = {
 	step_body,     /* waits for the body */
 	step_local,    /* what grayd answers itself */
 	step_chat,     /* the few members of the body that matter */
+	step_admit,    /* has the client any requests left? may wait */
 	step_route,    /* which release, which arm */
-	[STEP_IX_ATTEMPT] = step_attempt, /* asks the arm; waits */
-	step_judge,  /* the same arm again, the other one, or the end; may wait */
-	step_answer, /* says how it ended */
+	[STEP_IX_GATE] = step_gate, /* may the arm's model be asked now? may wait */
+	step_attempt, /* asks the arm; waits */
+	step_judge,   /* the same arm again, the other one, or the end; may wait */
+	[STEP_IX_ANSWER] = step_answer, /* says how it ended */
 	[STEP_IX_FINISH] = step_finish,
 };
 
@@ -42,7 +44,9 @@ request_advance(struct request *r)
 		if (step == STEP_IX_FINISH || result == STEP_WAIT)
 			return;
 		if (result == STEP_AGAIN || result == STEP_WAIT_AGAIN)
-			r->step = STEP_IX_ATTEMPT;
+			r->step = STEP_IX_GATE;
+		else if (result == STEP_ANSWER)
+			r->step = STEP_IX_ANSWER;
 		else if (result == STEP_END)
 			r->step = STEP_IX_FINISH;
 		else
@@ -59,9 +63,11 @@ on_timer(void *arg)
 {
 	struct request *r = arg;
 
-	if (!r->waits_backoff && r->attempt.call == NULL)
+	if (!r->waits_backoff && r->turn.gate == NULL && r->attempt.call == NULL)
 		return;
-	if (r->waits_backoff) {
+	if (r->turn.gate != NULL) {
+		gate_give_up(r);
+	} else if (r->waits_backoff) {
 		r->waits_backoff = false;
 	} else {
 		uint64_t now_us = clock_mono_us();
@@ -183,6 +189,12 @@ request_end_backoff(struct request *r)
 	r->backoff_from_us = 0;
 }
 
+void
+request_go_on(struct request *r)
+{
+	request_advance(r);
+}
+
 /* ---- from the attempt, and the end ------------------------------------------------------------
  */
 
@@ -221,12 +233,13 @@ static void
 end_now(struct request *r, enum outcome outcome)
 {
 	r->waits_backoff = false;
+	gate_leave(r);
 	if (r->attempt.call != NULL) {
 		attempt_abort(&r->attempt, outcome);
 	} else {
 		request_end_backoff(r);
 		r->outcome = outcome;
-		r->step = STEP_IX_FINISH - 1;
+		r->step = STEP_IX_ANSWER;
 	}
 	request_advance(r);
 }
@@ -266,8 +279,9 @@ rescue(struct request *r)
 {
 	if (r->attempt.call != NULL)
 		attempt_abort(&r->attempt, OUTCOME_RESCUED);
-	else if (!r->waits_backoff)
+	else if (!r->waits_backoff && r->turn.gate == NULL)
 		return;
+	gate_leave(r);
 	r->waits_backoff = false;
 	request_advance(r);
 }
@@ -340,4 +354,8 @@ request_abort_all(struct worker *w)
 		next = LIST_NEXT(r, link);
 		end_now(r, OUTCOME_DRAINED);
 	}
+	/* Those that have no release yet. */
+	for (unsigned i = 0; i < w->config->n_clients; i++)
+		while ((r = TAILQ_FIRST(&w->client_gates[i].waiting)) != NULL)
+			end_now(r, OUTCOME_DRAINED);
 }

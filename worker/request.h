@@ -70,6 +70,20 @@ struct request {
 	uint16_t stage_percent;
 	uint64_t revision; /* of the policy that decided */
 
+	struct gate_turn turn;	/* at its client's limit, or at that of the model it is to ask */
+	uint64_t wait_until_us; /* so long it may wait there before anybody was asked */
+	uint64_t queued_us;	/* so long it has waited there */
+	uint64_t admitted_us;	/* as which time it counts against its client's rate; 0: it does not */
+	struct {
+		uint64_t limit, left, clear_us;
+	} rate;	       /* that rate, as it was then, for the answer; limit 0: there is none */
+	/* Its bucket was the candidate's, which could not be asked: stable's. */
+	bool diverted;
+	/* It came while the candidate could not be asked, whatever its bucket: what is compared must be
+	 * missing on both sides. */
+	bool incomparable;
+	enum gate_reason diverted_by;
+
 	struct attempt attempt;
 	enum arm arm; /* that is asked now */
 	uint8_t attempts_done, arm_attempts_done, attempts_sent;
@@ -105,6 +119,9 @@ void request_refuse(struct request *r, unsigned status, const char *code, const 
 void request_client_left(struct request *r);
 /* The client reads too slowly, or fast enough again. */
 void request_pause(struct request *r, bool pause);
+
+/* From a gate: the request's turn has come. */
+void request_go_on(struct request *r);
 
 /* From the attempt. */
 void request_attempt_ended(struct request *r);

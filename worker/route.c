@@ -61,7 +61,8 @@ route_decide(const struct route_input *in)
 	d.bucket = in->has_key ? hash_bucket(in->key_hash) : random_bucket(in->random);
 	if (decide_fixed(in, &d))
 		return d;
-	d.arm = d.bucket < share_bp ? ARM_CANDIDATE : ARM_STABLE;
+	d.diverted = d.bucket < share_bp && in->candidate_closed;
+	d.arm = d.bucket < share_bp && !d.diverted ? ARM_CANDIDATE : ARM_STABLE;
 	d.reason = in->has_key ? ROUTE_STICKY : ROUTE_RANDOM;
 	if (in->pin != ROUTE_PIN_NONE)
 		d.reason = ROUTE_PIN_DENIED;

@@ -13,6 +13,7 @@
 #include "common/policy.h"
 #include "worker/chat.h"
 #include "worker/deadline.h"
+#include "worker/gate.h"
 #include "worker/retry.h"
 #include "worker/worker.h"
 
@@ -77,6 +78,7 @@ struct worker {
 	struct hash_key auth_key; /* of this process; see auth.c */
 	uint16_t *clients;	  /* by the hashes of their keys: number in the config + 1, or 0 */
 	size_t clients_mask;
+	struct gate *client_gates, *model_gates; /* as config.clients and config.models */
 	time_t date_s;
 	char date[40];			/* "Mon, 23 Nov 2026 13:11:09 GMT", of date_s */
 	struct buf text;		/* error bodies and unescaped keys are built here */

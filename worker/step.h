@@ -13,6 +13,7 @@ enum step_result {
 	STEP_WAIT_NEXT,	 /* for an event, then the next step */
 	STEP_AGAIN,	 /* back to the attempt */
 	STEP_WAIT_AGAIN, /* for an event, then back to the attempt */
+	STEP_ANSWER,	 /* nobody is asked any more: answer with the outcome */
 	STEP_END,	 /* an answer is given: finish */
 };
 
@@ -32,8 +33,18 @@ enum step_result step_serve(struct request *r, enum arm arm);
 /* The same without a word to the client; what is in the way is kept in r->untranslated. */
 bool serve_possible(struct request *r, enum arm arm);
 
+/* step_gate.c: limits, and waiting at them */
+enum step_result step_admit(struct request *r);
+enum step_result step_gate(struct request *r);
+/* Whether the candidate can be asked now; if it can, it will be. */
+bool step_gate_open(struct request *r);
+
 /* step_attempt.c: asking, and what follows from the answer */
 enum step_result step_attempt(struct request *r);
+/* Gives the request to stable, since the candidate failed; STEP_AGAIN. */
+enum step_result step_fall_back(struct request *r);
+/* Notes for the answer that the model of the present arm was not asked, and why. */
+void step_remember(struct request *r, enum outcome outcome);
 enum step_result step_judge(struct request *r);
 enum step_result step_answer(struct request *r);
 

@@ -11,48 +11,50 @@
 #include "common/clock.h"
 #include "worker/tally.h"
 
-/* A candidate that was rolled back since the decision is not asked any more; nor is any once the
- * master is gone, since nobody could roll it back. */
-static void
-leave_candidate(struct request *r)
-{
-	worker_look_at_policy(r->worker);
-	if (r->arm != ARM_CANDIDATE ||
-	    (r->release->policy->state != STATE_ROLLED_BACK && !r->worker->master_gone))
-		return;
-	r->arm = ARM_STABLE;
-	r->arm_attempts_done = 0;
-	r->rescued = true;
-	tally_rescued(r);
-}
-
 enum step_result
 step_attempt(struct request *r)
 {
 	request_end_backoff(r);
-	leave_candidate(r);
 	return attempt_begin(&r->attempt, r, r->arm) < 0 ? STEP_NEXT : STEP_WAIT_NEXT;
+}
+
+/* One more failure, on the arm that is asked now; NULL: out of memory. */
+static struct failure *
+add_failure(struct request *r, enum outcome outcome)
+{
+	const struct config_model *model = r->release->config->arms[r->arm];
+	struct failure *f;
+
+	if (r->failures == NULL)
+		r->failures = calloc(ATTEMPTS_KEPT, sizeof(*r->failures));
+	if (r->failures == NULL)
+		return NULL;
+	if (r->n_failures < ATTEMPTS_KEPT)
+		r->n_failures++;
+	f = &r->failures[r->n_failures - 1]; /* the last one is always there */
+	*f = (struct failure){ .arm = r->arm,
+		.outcome = outcome,
+		.model = model->name,
+		.provider = model->provider->name };
+	return f;
+}
+
+void
+step_remember(struct request *r, enum outcome outcome)
+{
+	(void)add_failure(r, outcome);
 }
 
 static void
 remember_failure(struct request *r)
 {
 	const struct attempt *a = &r->attempt;
-	struct failure *f;
+	struct failure *f = add_failure(r, a->outcome);
 
-	if (r->failures == NULL)
-		r->failures = calloc(ATTEMPTS_KEPT, sizeof(*r->failures));
-	if (r->failures == NULL)
+	if (f == NULL)
 		return;
-	if (r->n_failures < ATTEMPTS_KEPT)
-		r->n_failures++;
-	f = &r->failures[r->n_failures - 1]; /* the last one is always there */
-	f->arm = a->arm;
-	f->outcome = a->outcome;
 	f->status = a->status;
 	f->attempt = (uint8_t)a->number;
-	f->model = a->model->name;
-	f->provider = a->model->provider->name;
 	memcpy(f->code, a->facts.error_code, sizeof(f->code));
 	memcpy(f->message, a->facts.error_message, sizeof(f->message));
 }
@@ -86,8 +88,8 @@ ask_retry(struct request *r)
 	return retry_decide(&s);
 }
 
-static enum step_result
-fall_back(struct request *r)
+enum step_result
+step_fall_back(struct request *r)
 {
 	r->fell_back = true;
 	r->fallback_reason = r->attempt.outcome;
@@ -136,7 +138,7 @@ step_judge(struct request *r)
 		return STEP_NEXT;
 	v = ask_retry(r);
 	if (v.action == RETRY_FALLBACK)
-		return fall_back(r);
+		return step_fall_back(r);
 	if (v.action == RETRY_SAME)
 		return try_again(r, &v);
 	return STEP_NEXT;

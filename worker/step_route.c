@@ -118,6 +118,24 @@ is_candidate_possible(const struct route_input *in)
 	       (pinned || in->share_bp > 0);
 }
 
+/* The place at the candidate is taken here, before the request is counted for an arm. */
+static void
+decide(struct request *r, struct route_input *in)
+{
+	const struct config_model *candidate = r->release->config->arms[ARM_CANDIDATE];
+
+	r->decision = route_decide(in);
+	if (r->decision.pinned || !is_candidate_possible(in))
+		return;
+	if (r->decision.arm == ARM_STABLE) {
+		r->incomparable = gate_is_closed(gate_of_model(r->worker, candidate));
+		return;
+	}
+	in->candidate_closed = !step_gate_open(r);
+	r->decision = route_decide(in);
+	r->diverted = r->incomparable = r->decision.diverted;
+}
+
 /* Every request of the split is looked at, whatever its bucket: what the candidate cannot be asked
  * for must be missing on both sides. STEP_END: answered; only for a test of the candidate, which
  * stable's answer would not be. */
@@ -152,7 +170,7 @@ step_route(struct request *r)
 	if (look_at_candidate(r, &in) != STEP_NEXT)
 		return STEP_END;
 	in.has_key = find_key(r, &in.key_hash);
-	r->decision = route_decide(&in);
+	decide(r, &in);
 	r->stable_only = in.stable_only;
 	r->arm = r->decision.arm;
 	r->stage_percent = policy->stage_percent;

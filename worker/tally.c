@@ -52,6 +52,10 @@ tally_assigned(struct request *r)
 		return;
 	}
 	count(r, r->decision.arm, COUNTER_REQUESTS, 1);
+	if (r->diverted)
+		count(r, ARM_CANDIDATE, COUNTER_DIVERTED, 1);
+	if (r->incomparable)
+		return;
 	if (r->decision.reason == ROUTE_STICKY || r->decision.reason == ROUTE_RANDOM)
 		tally_add(&arm_of(r, r->decision.arm)->window, 1);
 }
@@ -138,6 +142,8 @@ note_errors(const struct request *r, bool answered)
 			.saved = saved_by(r, f, answered),
 		};
 
+		if (f->attempt == 0) /* nobody was asked: a limit, no error */
+			continue;
 		memcpy(note.request_id, r->id, sizeof(note.request_id));
 		strncpy(note.model, f->model, sizeof(note.model) - 1);
 		strncpy(note.provider, f->provider, sizeof(note.provider) - 1);

@@ -3,7 +3,8 @@
  * What a request tells the guard: which symptoms its answer has and which values, counted in the
  * worker's slot for the arm and the share that it was assigned under. Left out is whatever says
  * nothing about an arm: pinned requests, stress tests, rescued ones, requests that only stable may
- * answer, those that both arms refuse, and answers of stable after a fallback.
+ * answer, all that come while the candidate is at its limit or cools down, those that both arms
+ * refuse, and answers of stable after a fallback.
  */
 #pragma once
 

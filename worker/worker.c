@@ -361,7 +361,11 @@ set_up(struct worker *w, const struct worker_seed *seed, struct err *e)
 	policy_reader_init(&w->policy, seed->policy);
 	if (auth_open(w) < 0)
 		return err_set(e, "out of memory");
-	if (set_up_loop(w, e) < 0 || upstream_open_all(w, e) < 0 || set_up_clients(w, e) < 0)
+	if (set_up_loop(w, e) < 0)
+		return -1;
+	if (gate_open_all(w) < 0)
+		return err_set(e, "out of memory");
+	if (upstream_open_all(w, e) < 0 || set_up_clients(w, e) < 0)
 		return -1;
 	for (unsigned i = 0; i < w->config->n_releases; i++)
 		if (set_up_release(w, &w->config->releases[i], e) < 0)
@@ -383,6 +387,7 @@ tear_down(struct worker *w)
 	conn_turn_end(w);
 	request_free_spares(w);
 	upstream_close_all(w);
+	gate_close_all(w);
 	auth_close(w);
 	buf_free(&w->text);
 	log_flush();

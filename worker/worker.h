@@ -19,6 +19,8 @@ struct worker_seed {
 	struct slot *slot;		    /* mapped writable, this worker's alone */
 	struct seen_region *seen;	    /* mapped writable, all workers' */
 	const struct policy_region *policy; /* mapped read-only */
+	struct limits_region *limits;	    /* mapped writable, shared with all workers */
+	unsigned seat;			    /* this worker's column in it */
 	unsigned n_listen;
 	int listen_fds[LISTEN_MAX]; /* non-blocking, listening; shared with the other workers */
 	int master_fd;		    /* SOCK_SEQPACKET pair with the master; messages below */

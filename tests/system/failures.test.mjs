@@ -49,7 +49,7 @@ const failures = [
 	{ name: "500", faults: status(500), reason: "server_error", status: 500 },
 	{ name: "502 of a proxy, as a page", faults: status(502, { body: "<html>Bad gateway</html>" }), reason: "server_error", status: 502 },
 	{ name: "503", faults: status(503), reason: "overloaded", status: 503 },
-	{ name: "529", faults: status(529), reason: "overloaded", status: 529 },
+	{ name: "529", faults: status(529, { retry_after: "0" }), reason: "overloaded", status: 529 },
 	{ name: "a status that means nothing here", faults: status(302), reason: "bad_status" },
 	{ name: "garbage that is no HTTP", faults: [{ kind: "garbage", variant: "http" }], reason: "bad_head" },
 	{ name: "an impossible status line", faults: [{ kind: "status_line" }], reason: "bad_head" },

@@ -208,13 +208,13 @@ test("a binary that exits, cannot be run, hangs, or speaks of another hand-over"
 	await mustFail(grayd, /(ended with status 127|has closed the connection)/);
 	replaceProgram(grayd, good().subarray(0, 5000));
 	await mustFail(grayd, /before it served/);
-	const title = Buffer.from("grayd-handover 2");
+	const title = Buffer.from("grayd-handover 3");
 	const other = good();
 	let at = -1, places = 0;
 	while ((at = other.indexOf(title, at + 1)) !== -1) places += other.write("9", at + title.length - 1);
 	assert.ok(places >= 1);
 	replaceProgram(grayd, other);
-	await mustFail(grayd, /understands "grayd-handover 9", and got "grayd-handover 2"/);
+	await mustFail(grayd, /understands "grayd-handover 9", and got "grayd-handover 3"/);
 	replaceProgram(grayd, "#!/bin/sh\nexec sleep 60\n");
 	await mustFail(grayd, /was not ready in time/);
 	replaceProgram(grayd, good());
