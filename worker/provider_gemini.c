@@ -91,17 +91,45 @@ read_content(struct reader *r, enum jtok first)
 }
 
 static bool
+read_text(struct reader *r, enum jtok first)
+{
+	if (first == JTOK_STRING && r->scan.span.len > 0) {
+		struct quality_string text = quality_string(&r->scan);
+
+		quality_text(&r->facts->quality, &text);
+	}
+	return read_content(r, first);
+}
+
+/* Its arguments are an object, so JSON. */
+static bool
+read_call_name(struct reader *r, enum jtok first)
+{
+	if (first == JTOK_STRING) {
+		struct quality_string name = quality_string(&r->scan);
+
+		quality_next_call(&r->facts->quality, &name);
+	}
+	return reader_skip(r, first);
+}
+
+static const struct reader_field call_fields[] = {
+	READER_FIELD("name", read_call_name),
+	READER_END,
+};
+
+static bool
 read_call(struct reader *r, enum jtok first)
 {
 	if (first == JTOK_OBJECT) {
 		r->seen |= SEEN_CALL;
 		note_content(r);
 	}
-	return reader_skip(r, first);
+	return reader_object(r, first, call_fields);
 }
 
 static const struct reader_field part_fields[] = {
-	READER_FIELD("text", read_content),
+	READER_FIELD("text", read_text),
 	READER_FIELD("functionCall", read_call),
 	READER_FIELD("inlineData", read_content),
 	READER_END,

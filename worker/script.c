@@ -78,12 +78,35 @@ take_wide(struct script_count *c, const uint8_t *at, size_t n)
 	return at[0] >= 0xE0 ? 3 : at[0] >= 0xC0 ? 2 : 1;
 }
 
+/* Eight bytes at once: bits of those that are above 127 or a backslash. */
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+#define HIGH_BITS  EACH(0x80)
+
+static uint64_t
+special_bytes(uint64_t word)
+{
+	uint64_t slash = word ^ EACH('\\');
+
+	return (word | ((slash - EACH(1)) & ~slash)) & HIGH_BITS;
+}
+
+/* Of eight ASCII bytes, how many are letters. */
+static unsigned
+count_letters(uint64_t word)
+{
+	uint64_t lower = word | EACH(0x20);
+	uint64_t from_a = lower + EACH(0x80 - 'a'), above_z = lower + EACH(0x7f - 'z');
+
+	return (unsigned)__builtin_popcountll(from_a & ~above_z & HIGH_BITS);
+}
+
 void
 script_add(struct script_count *c, const void *text, size_t n)
 {
 	const uint8_t *bytes = text;
 	size_t left = SCRIPT_BYTES - c->bytes;
 	unsigned latin = 0;
+	uint64_t word;
 
 	if (n > left)
 		n = left;
@@ -91,7 +114,10 @@ script_add(struct script_count *c, const void *text, size_t n)
 	for (size_t i = 0; i < n;) {
 		uint8_t b = bytes[i];
 
-		if (b >= 0x80) {
+		if (n - i >= 8 && (memcpy(&word, bytes + i, 8), special_bytes(word) == 0)) {
+			latin += count_letters(word);
+			i += 8;
+		} else if (b >= 0x80) {
 			i += take_wide(c, bytes + i, n - i);
 		} else if (b == '\\') {
 			i += take_escape(c, bytes + i, n - i);
@@ -124,15 +150,21 @@ bool
 script_is_ascii(const void *json, size_t n)
 {
 	const uint8_t *at = json, *end = at + n;
-	uint64_t word, high = 0;
+	uint64_t word, special = 0;
 
 	for (; end - at >= 8; at += 8) {
 		memcpy(&word, at, 8);
-		high |= word;
+		special |= special_bytes(word);
 	}
 	for (; at < end; at++)
-		high |= *at;
-	return (high & UINT64_C(0x8080808080808080)) == 0 && memmem(json, n, "\\u", 2) == NULL;
+		special |= special_bytes(*at);
+	if (special == 0)
+		return true;
+	for (at = json; at < end; at++) {
+		if (*at >= 0x80 || (*at == '\\' && at + 1 < end && at[1] == 'u'))
+			return false;
+	}
+	return true;
 }
 
 bool

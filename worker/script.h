@@ -23,7 +23,7 @@ enum script {
 	SCRIPT_COUNT
 };
 
-#define SCRIPT_BYTES 400 /* so much of a text is looked at */
+#define SCRIPT_BYTES 256 /* so much of a text is looked at */
 
 /* All zero: nothing has come. */
 struct script_count {
