@@ -11,6 +11,8 @@
  *   limits   what clients and models may still do: all workers write, by single-word
  *            compare-and-swap (common/window.h), or each in the column of its own seat. It outlives
  *            the master: at an upgrade the next one takes it over, see LIMITS_LAYOUT.
+ *   seen     keys that the guard has seen, and seen fail: all workers write, by single-word
+ *            compare-and-swap (common/seen.h).
  * A process may be killed at any instruction; nobody then waits for anything.
  */
 #pragma once
