@@ -24,7 +24,7 @@ const script = { models: {
 	endless: { tokens: 1000000, chunk_ms: 5 },
 	silent: { latency_ms: 3600000 },
 	broken: { faults: [{ kind: "status", status: 500 }] },
-	overloaded: { faults: [{ kind: "status", status: 529 }] },
+	overloaded: { faults: [{ kind: "status", status: 529, retry_after: "0" }] },
 	cut: { tokens: 6, faults: [{ kind: "cut", at: "chunk", after: 2 }] },
 	"cut-early": { tokens: 6, faults: [{ kind: "cut", at: "role" }] },
 	"error-late": { tokens: 6, faults: [{ kind: "error_event", after: 2, status: 529 }] },

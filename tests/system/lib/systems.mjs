@@ -46,7 +46,8 @@ function scriptOf(name) {
 		usage: { ...USAGE, ...system.behaviour?.usage } };
 	const error = { status: system.code, ...(system.array && { array: true }) };
 	const match = [
-		{ body_contains: FAIL_BEFORE, faults: [{ kind: "status", ...error }] },
+		// Without the word on when to come back a 529 would keep everybody away for a while.
+		{ body_contains: FAIL_BEFORE, faults: [{ kind: "status", retry_after: "0", ...error }] },
 		{ body_contains: FAIL_MIDWAY, faults: [
 			{ kind: "error_event", after: MIDWAY_TOKENS, only: "stream", ...error },
 			{ kind: "reset", at: "body", only: "whole" },
