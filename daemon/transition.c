@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The one door for change, see transition.h. Master process. m->policy, m->acked, m->pending and
- * m->remembered are written here and nowhere else. A change is finished when no live process can
- * act on an older policy: each worker that was there at the publish has acknowledged or is dead
- * and reaped; younger ones were born with the new policy.
+ * The one door for change, see transition.h. Master process. m->policy and m->remembered are written
+ * here and nowhere else. When a change is finished: transition_receipt.c.
  */
 #include "daemon/transition.h"
 
@@ -20,13 +18,6 @@
 #include "daemon/transition_plan.h"
 #include "daemon/upgrade.h"
 #include "worker/worker.h"
-
-/* A worker that has not acknowledged by then is killed. */
-#define ROLLBACK_ACK_US (1 * US_PER_S)
-#define CHANGE_ACK_US	(10 * US_PER_S)
-#define RELAY_US	(500 * US_PER_MS) /* more for the master before an upgrade */
-/* How long a receipt waits for the record of a change that holds already. */
-#define JOURNAL_WAIT_US (100 * US_PER_MS)
 
 /* ---- is it legal? ---------------------------------------------------------------------------- */
 
@@ -200,212 +191,14 @@ candidate_in_flight(const struct master *m, const struct change *c)
 	return sum;
 }
 
-static bool
-follows_policy(const struct child *c)
-{
-	return child_alive(c) && c->slot > 0;
-}
-
 static void
 wake_workers(struct master *m)
 {
 	for (unsigned i = 0; i < m->supervisor.n_children; i++) {
-		if (follows_policy(&m->supervisor.children[i]))
+		if (receipt_awaits(&m->supervisor.children[i]))
 			supervisor_tell(&m->supervisor.children[i], MSG_POLICY, -1);
 	}
 	predecessor_publish(m);
-}
-
-/* ---- acknowledgements ------------------------------------------------------------------------ */
-
-static uint64_t
-acked_revision(const struct master *m, const struct child *c)
-{
-	return atomic_load_explicit(&m->slots.all[c->slot].acked_revision, memory_order_acquire);
-}
-
-/* Whether a child will act on nothing older than `revision`. One that claims a revision which does
- * not exist yet is not believed. */
-static bool
-has_acknowledged(const struct master *m, const struct child *c, uint64_t revision)
-{
-	uint64_t acked = acked_revision(m, c);
-
-	return acked >= revision && acked <= m->policy.revision;
-}
-
-static unsigned
-count_acknowledged(const struct master *m, uint64_t revision)
-{
-	const struct supervisor *s = &m->supervisor;
-	unsigned n = predecessor_acknowledged(m, revision);
-
-	for (unsigned i = 0; i < s->n_children; i++)
-		n += follows_policy(&s->children[i]) &&
-		     has_acknowledged(m, &s->children[i], revision);
-	return n;
-}
-
-/* Whether a child stands in the way of a revision that was published at `published_us`. */
-static bool
-is_missing(const struct master *m, const struct child *c, uint64_t revision, uint64_t published_us)
-{
-	return follows_policy(c) && c->started_us <= published_us &&
-	       !has_acknowledged(m, c, revision);
-}
-
-static bool
-all_acknowledged(const struct master *m, uint64_t revision, uint64_t published_us)
-{
-	const struct supervisor *s = &m->supervisor;
-
-	for (unsigned i = 0; i < s->n_children; i++) {
-		if (is_missing(m, &s->children[i], revision, published_us))
-			return false;
-	}
-	return !predecessor_is_missing(m, revision);
-}
-
-/* Kills who has not acknowledged in time, or claims what cannot be. It is waited for no longer than
- * until it is reaped. */
-static void
-kill_missing(struct master *m, struct pending_change *p)
-{
-	uint64_t limit_us = p->rollback ? ROLLBACK_ACK_US : CHANGE_ACK_US;
-	bool late = clock_mono_us() - p->published_us >= limit_us;
-
-	for (unsigned i = 0; i < m->supervisor.n_children; i++) {
-		struct child *c = &m->supervisor.children[i];
-
-		if (c->killed || !is_missing(m, c, p->receipt.revision, p->published_us))
-			continue;
-		if (!late && acked_revision(m, c) <= m->policy.revision)
-			continue;
-		log_event(LOG_ERROR, "not_acknowledged",
-		    "%s %u (pid %d) has not acknowledged revision %llu but says %llu: killed",
-		    c->role->name, c->index, (int)c->pid, (unsigned long long)p->receipt.revision,
-		    (unsigned long long)acked_revision(m, c));
-		supervisor_kill(c);
-		p->receipt.killed++;
-	}
-	/* The master before does the same, in its own time. */
-	if (clock_mono_us() - p->published_us >= limit_us + RELAY_US &&
-	    predecessor_is_missing(m, p->receipt.revision))
-		predecessor_kill(m);
-}
-
-static void
-pending_free(struct master *m, struct pending_change *p)
-{
-	if (p->unwritten)
-		journal_abandon(m, p);
-	free(p);
-}
-
-static void
-finish(struct master *m, struct pending_change *p)
-{
-	if (p->done != NULL)
-		p->done(&p->receipt, p->arg);
-	pending_free(m, p);
-}
-
-/* When the last of them did: by the workers' own stamps, which the master's turn does not delay, as
- * far as they can be true. */
-static uint64_t
-last_acknowledged_us(const struct master *m, const struct pending_change *p, uint64_t now_us)
-{
-	uint64_t last_us = predecessor_acknowledged(m, p->receipt.revision) > 0 ? now_us : 0;
-
-	for (unsigned i = 0; i < m->supervisor.n_children; i++) {
-		const struct child *c = &m->supervisor.children[i];
-		uint64_t at_us = tally_get(&m->slots.all[c->slot].acked_us);
-
-		if (!follows_policy(c) || acked_revision(m, c) != p->receipt.revision)
-			continue;
-		if (at_us < p->published_us || at_us > now_us)
-			at_us = now_us;
-		if (at_us > last_us)
-			last_us = at_us;
-	}
-	return last_us > 0 ? last_us : now_us;
-}
-
-/* What the workers have told of a rollback that all of them have acknowledged. */
-static void
-collect_rescued(const struct master *m, struct pending_change *p)
-{
-	struct rollback_sum sum = { 0 };
-
-	for (uint32_t i = 0; i < p->policy.n_releases; i++) {
-		const struct policy_release *r = &p->policy.releases[i];
-
-		if (r->state == STATE_ROLLED_BACK && r->revision == p->receipt.revision)
-			slots_add_rollback(&m->slots, r->name, r->revision, &sum);
-	}
-	p->receipt.rescued = sum.rescued;
-	p->receipt.streaming = sum.streaming;
-	p->receipt.candidate_at_us = sum.candidate_at_us;
-	predecessor_add_rollback(m, &p->receipt);
-}
-
-/* Whether nothing is left to wait for: each worker has acknowledged, and the record is on disk. For
- * the disk nobody waits long. */
-static bool
-is_finished(const struct master *m, struct pending_change *p)
-{
-	uint64_t now_us = clock_mono_us(), acked_us;
-
-	if (p->receipt.acknowledge_us == 0) {
-		if (!all_acknowledged(m, p->receipt.revision, p->published_us))
-			return false;
-		acked_us = last_acknowledged_us(m, p, now_us) - p->published_us;
-		p->receipt.acknowledge_us = acked_us > 0 ? acked_us : 1;
-		p->receipt.acknowledged = count_acknowledged(m, p->receipt.revision);
-		if (p->rollback)
-			collect_rescued(m, p);
-	}
-	return !p->unwritten || now_us - p->published_us >= JOURNAL_WAIT_US;
-}
-
-/* Takes the first change off the list that nothing stands in the way of; NULL: there is none. */
-static struct pending_change *
-take_finished(struct master *m)
-{
-	for (struct pending_change **at = &m->pending; *at != NULL; at = &(*at)->next) {
-		struct pending_change *p = *at;
-
-		if (is_finished(m, p)) {
-			*at = p->next;
-			return p;
-		}
-		if (p->receipt.acknowledge_us == 0)
-			kill_missing(m, p);
-	}
-	return NULL;
-}
-
-/* Slot 0 says the same to whoever serves figures. */
-static void
-set_acked(struct master *m, const struct policy *p)
-{
-	m->acked = *p;
-	atomic_store_explicit(&m->slots.all[0].acked_revision, p->revision, memory_order_release);
-}
-
-void
-transition_check(struct master *m)
-{
-	const struct policy *newest = &m->policy;
-	struct pending_change *p;
-
-	if (m->acked.revision != newest->revision &&
-	    all_acknowledged(m, newest->revision, newest->published_mono_us))
-		set_acked(m, newest);
-	/* `done` may change the list. */
-	while ((p = take_finished(m)) != NULL)
-		finish(m, p);
-	raise_move_line(m);
 }
 
 /* ---- repeated commands ----------------------------------------------------------------------- */
@@ -472,17 +265,6 @@ plan_command(const struct master *m, struct plan *p, struct err *e)
 
 /* ---- the door -------------------------------------------------------------------------------- */
 
-/* Last in line, so that receipts come in the order of the changes. */
-static void
-enqueue(struct master *m, struct pending_change *p)
-{
-	struct pending_change **at = &m->pending;
-
-	while (*at != NULL)
-		at = &(*at)->next;
-	*at = p;
-}
-
 static void
 on_written(struct master *m, const struct err *failure, void *arg)
 {
@@ -545,7 +327,7 @@ plan_carry_out(struct master *m, struct plan *plan, struct pending_change *p)
 	p->receipt.policy = &p->policy;
 	if (p->published_us > p->received_us)
 		p->receipt.publish_us = p->published_us - p->received_us;
-	enqueue(m, p);
+	receipt_await(m, p);
 	transition_check(m);
 }
 
@@ -620,7 +402,7 @@ transition_begin(struct master *m)
 		modelid_release(&c->releases[i], m->policy.releases[i].models);
 	m->policy.published_mono_us = clock_mono_us();
 	policy_publish(&m->store, &m->policy);
-	set_acked(m, &m->policy);
+	receipt_set_acked(m, &m->policy);
 }
 
 void
@@ -631,6 +413,6 @@ transition_end(struct master *m)
 		struct pending_change *p = m->pending;
 
 		m->pending = p->next;
-		pending_free(m, p);
+		receipt_free(m, p);
 	}
 }

@@ -38,6 +38,18 @@ enum ctl_code plan_command(const struct master *m, struct plan *p, struct err *e
 /* Publishes it and puts it in line for its receipt. `p` may be NULL: no receipt. Cannot fail. */
 void plan_carry_out(struct master *m, struct plan *plan, struct pending_change *p);
 
+/* ---- transition_receipt.c: when a change is finished ----------------------------------------- */
+
+/* Puts a change that was published last in line, so that receipts come in the order of the changes. */
+void receipt_await(struct master *m, struct pending_change *p);
+void receipt_free(struct master *m, struct pending_change *p);
+/* Whether changes wait for this child: it routes by the policy. */
+struct child;
+bool receipt_awaits(const struct child *c);
+/* This is the policy that every worker follows by now. Slot 0 says the same to whoever serves
+ * figures. */
+void receipt_set_acked(struct master *m, const struct policy *p);
+
 /* ---- transition_raise.c: changes that are on disk before they are published ------------------ */
 
 /* Takes the change over until it is journaled, then carries it out. Otherwise than CTL_OK it is not
