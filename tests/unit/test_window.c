@@ -211,7 +211,7 @@ test_moves(void)
 #define STRESS_SPAN 5000 /* us */
 #define STRESS_N    2000
 #define KILLS	    100
-#define STRESS_MAX  (1 << 22)
+#define STRESS_MAX  (1u << 22) /* times kept; on a slow machine more are admitted */
 
 /* What is shared between the processes of the stress. */
 struct stress {
@@ -317,7 +317,7 @@ test_kills(void)
 	CU_ASSERT_TRUE(judge(s, &n));
 	CU_ASSERT(n > 10 * STRESS_N);
 	/* A kill costs at most the one place that was taken and not used. */
-	CU_ASSERT(n + KILLS + WORKERS >= s->admitted);
+	CU_ASSERT(n + KILLS + WORKERS >= (s->admitted < STRESS_MAX ? s->admitted : STRESS_MAX));
 	/* And nothing is wedged. */
 	CU_ASSERT_EQUAL(try_many(&w, clock_mono_us() + STRESS_SPAN, 2 * STRESS_N), STRESS_N);
 	munmap(s, sizeof(*s));
