@@ -229,7 +229,8 @@ gate_give_up(struct request *r)
 }
 
 /* Whether somebody who came before `r` waits in another worker, and still has time to take what is
- * free. */
+ * free. The time begins anew with each other one who is the first of all; a worker that hangs is
+ * waited for once. */
 static bool
 yields(struct gate *g, const struct request *r, uint64_t now_us)
 {
@@ -237,8 +238,10 @@ yields(struct gate *g, const struct request *r, uint64_t now_us)
 
 	if (line.oldest_since_us >= r->turn.since_us)
 		return false;
-	if (g->yielded_us == 0)
+	if (line.oldest_since_us != g->yields_to_us) {
+		g->yields_to_us = line.oldest_since_us;
 		g->yielded_us = now_us;
+	}
 	return now_us - g->yielded_us < YIELD_MAX_US;
 }
 
@@ -279,8 +282,8 @@ on_timer(void *arg)
 			deadline_set(&g->timer, now_us + YIELD_US);
 			return;
 		}
-		g->yielded_us = 0;
 		if (!take(g, r, now_us)) {
+			g->yields_to_us = 0;
 			deadline_set(&g->timer, look_again_us(r, now_us));
 			return;
 		}

@@ -32,7 +32,8 @@ struct gate {
 	uint32_t number; /* of its limiter */
 	TAILQ_HEAD(, request) waiting;
 	unsigned n_waiting;
-	uint64_t yielded_us; /* since when it lets others go first; 0: it does not */
+	/* Since when it lets the first of another worker go before; and since when that one waits. */
+	uint64_t yielded_us, yields_to_us;
 	struct deadline timer;
 };
 

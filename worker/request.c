@@ -209,6 +209,8 @@ step_finish(struct request *r)
 {
 	if (r->listed)
 		LIST_REMOVE(r, link);
+	gate_leave(r);
+	gate_give_back(r);
 	if (r->budget_taken)
 		retry_budget_release(&r->release->budget);
 	if (r->conn->request == r)
