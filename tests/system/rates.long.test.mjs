@@ -12,7 +12,7 @@ import { workersOf } from "./lib/proc.mjs";
 const SPAN_US = 60_000_000;
 const RATE = 2500;
 const SECONDS = 120;
-const LATE_US = 50_000 * patience;
+const LATE_US = 250_000 * patience;
 const clients = [{ name: "plain", queue_ms: 0 }, { name: "patient", queue_ms: 3000 }];
 const keyOf = (name) => `a-key-of-${name}`;
 
