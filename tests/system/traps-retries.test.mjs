@@ -41,13 +41,16 @@ for (const { api, kind, name: way } of WAYS) {
 			limited: { faults: status(429, { retry_after: "30", retry_after_ms: 30000,
 				headers: { "x-ratelimit-reset-requests": "6m0s" } }) },
 			"limited-once": { faults: status(429, { retry_after_ms: WAIT_MS, count: 1 }) },
-			busy: { faults: status(503) } };
+			busy: { faults: status(503) },
+			cooling: { match: [{ body_contains: "long", faults: status(429, { retry_after: "30" }) },
+				{ body_contains: "short", behaviour: { latency_ms: patient(100) }, faults: status(429, { retry_after: "0.02" }) }] } };
 		const releases = {
 			both: { stable: "bad", candidate: "worse", attempts: 4, candidate_attempts: 2, retry_budget_percent: 100 },
 			limited: { stable: "limited", deadline_ms: 5000 },
 			"limited-once": { stable: "limited-once", attempts: 1 },
 			leaver: { stable: "busy", attempts: 100, backoff_ms: 300, retry_budget_percent: 100 },
 			nowhere: { stable: "nowhere", attempts: 1 },
+			cooling: { stable: "cooling", attempts: 1, deadline_ms: 10000 },
 		};
 		for (const [name, [keys]] of Object.entries(forms)) {
 			models[name] = { faults: status(429, { count: 1, ...keys }) };
@@ -86,6 +89,24 @@ for (const { api, kind, name: way } of WAYS) {
 			const attempts = (await pair.sim.ledger()).filter((one) => one.model === "limited-once");
 			assert.equal(attempts.length, 2);
 			assert.ok(gapMs(attempts) >= WAIT_MS - 2, `${gapMs(attempts)} ms`);
+		});
+
+		// Both are under way when the first one's answer says "in 30 s", the second's "in 20 ms".
+		test("a second cool-down does not shorten the first", async () => {
+			const say = (content) => ask(pair.grayd, api, "cooling", { messages: [{ role: "user", content }] });
+			const calls = async () => (await pair.sim.ledger()).filter((one) => one.model === "cooling").length;
+			const second = say("short");
+			await until("the second at its provider", async () => (await calls()) === 1);
+			const first = await say("long");
+			assert.deepEqual([first.status, first.headers["retry-after"]], [429, "30"]);
+			assert.equal((await second).status, 429);
+			const end = performance.now() + patient(150);
+			do {
+				const later = await say("neither");
+				assert.equal(later.status, 429);
+				assert.ok(Number(later.headers["retry-after"]) >= 25, later.headers["retry-after"]);
+			} while (performance.now() < end);
+			assert.equal(await calls(), 2);
 		});
 
 		test("retries end when the client leaves", async () => {

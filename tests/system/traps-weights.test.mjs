@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
-import { startPair } from "./lib/expect.mjs";
+import { message, post, startPair } from "./lib/expect.mjs";
 
 const TURNS = 12, USERS = 40;
 
@@ -61,3 +61,16 @@ for (const [name, connect] of Object.entries(clients))
 			assert.ok(Math.abs(share - 200) <= 5 * Math.sqrt(100), `${share} of 400`);
 		});
 	});
+
+test("a limit is one for all processes, not one for each", async (t) => {
+	const pair = await startPair({ t, script: { models: { old: {} } }, config: { workers: 4,
+		models: { old: { provider: "sim", rate_per_minute: 30 } },
+		releases: { chat: { stable: "old", deadline_ms: 500 } } } });
+	const answers = await Promise.all(Array.from({ length: 120 }, () => post(pair.grayd.url, message("chat"))));
+	const admitted = answers.filter(({ status }) => status === 200).length;
+	assert.equal(admitted, 30);
+	assert.ok(answers.every(({ status }) => status === 200 || status === 429));
+	assert.equal((await pair.sim.summary()).last, 30);
+	const { workers } = (await pair.grayd.ctl(["-j", "workers"])).json;
+	assert.ok(workers.filter((worker) => worker.started > 0).length > 1, "only one process has had a part in it");
+});
