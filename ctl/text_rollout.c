@@ -3,6 +3,7 @@
 #include <cjson/cJSON.h>
 #include <string.h>
 
+#include "common/printable.h"
 #include "ctl/output.h"
 #include "ctl/table.h"
 #include "ctl/words.h"
@@ -172,6 +173,26 @@ print_next(const struct screen *screen, const cJSON *r)
 			: "");
 }
 
+/* What it thinks, where that matters: explain tells more. */
+static void
+print_guard(const struct screen *screen, const cJSON *r)
+{
+	const cJSON *guard = answer_get(r, "guard");
+	const char *verdict = answer_text(guard, "verdict");
+	bool bad = strcmp(verdict, "hold") == 0 || strcmp(verdict, "rollback") == 0;
+	enum colour colour = bad ? COLOUR_WARN : COLOUR_NONE;
+	struct err reason;
+
+	if (verdict[0] == '\0' ||
+	    (!bad && !answer_is_true(answer_get(r, "plan"), "waits_for_guard")))
+		return;
+	err_set(&reason, "%s", answer_text(guard, "reason"));
+	printable_clean(reason.msg);
+	fprintf(screen->out, "%s: the guard says %s%s%s: %s\n", answer_text(r, "release"),
+	    colour_begin(colour, screen->colour), verdict, colour_end(colour, screen->colour),
+	    reason.msg);
+}
+
 static void
 print_warnings(const struct screen *screen, const cJSON *r, const char *now)
 {
@@ -227,6 +248,7 @@ text_print_rollouts(const struct screen *screen, const cJSON *status)
 			    answer_text(r, "release"));
 		else
 			print_next(screen, r);
+		print_guard(screen, r);
 		print_warnings(screen, r, answer_text(status, "now"));
 		print_alarms(screen, r, answer_text(status, "now"));
 	}

@@ -4,9 +4,8 @@
  * verdict, act. What it remembers between seconds is little, and lost with the master: the breaker
  * then begins its spans anew, and nothing is safe before the first verdict.
  */
-#include "daemon/guard.h"
+#include "daemon/guard_state.h"
 
-#include <event2/event.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,42 +18,14 @@
 #include "daemon/master.h"
 #include "daemon/plan.h"
 
-#define TICK_S	     1
 #define FRESH_US     (3 * (uint64_t)US_PER_S) /* an older verdict is none */
 #define RETRY_US     (1 * (uint64_t)US_PER_S) /* after a refusal */
 #define SPAN_US	     (10 * (uint64_t)US_PER_S)
 #define RATE_SECONDS 30
 #define DOUBTS_MAX   3 /* seconds in which figures may be odd: a worker was read while it wrote */
 
-/* What is remembered of one release, found by its name. */
-struct watched {
-	char name[NAME_BYTES]; /* empty: not used */
-	uint64_t rollout_id, share_revision;
-	const struct config_release *config; /* that the rules were made of */
-	uint64_t generation;		     /* and its config's */
-	struct verdict_rules rules;
-	struct verdict_span span;
-	uint64_t span_us;   /* when it began */
-	uint64_t judged_us; /* clock_mono_us() of the last verdict; 0: none */
-	enum verdict_kind kind;
-	enum verdict_test test;
-	unsigned what, doubts;
-	uint32_t warns;
-	bool waiting; /* for the receipt of a command */
-	uint64_t retry_us;
-	struct err refusal;		 /* said in the log already */
-	uint64_t answered[RATE_SECONDS]; /* of the candidate, each second; a ring */
-	unsigned seconds;
-};
-
-struct guard {
-	struct event tick;
-	struct watched all[RELEASES_MAX];
-	struct evidence evidence; /* of the release that is looked at */
-};
-
-static struct watched *
-find_watched(struct guard *g, const char *name)
+struct watched *
+guard_find(struct guard *g, const char *name)
 {
 	struct watched *unused = NULL;
 
@@ -85,9 +56,8 @@ forget_the_gone(struct master *m)
 
 /* ---- the verdict ----------------------------------------------------------------------------- */
 
-/* Another rollout, step, or config: what was thought of the old one is void. */
-static void
-keep_up(const struct master *m, struct watched *w, const struct policy_release *now,
+void
+guard_keep_up(const struct master *m, struct watched *w, const struct policy_release *now,
     const struct config_release *config)
 {
 	bool same_config = w->config == config && w->generation == m->generation;
@@ -110,8 +80,8 @@ keep_up(const struct master *m, struct watched *w, const struct policy_release *
 	verdict_rules_init(&w->rules, config);
 }
 
-static void
-make_case(struct master *m, const struct watched *w, const struct policy_release *now,
+void
+guard_make_case(struct master *m, const struct watched *w, const struct policy_release *now,
     struct verdict_case *c)
 {
 	struct evidence *e = &m->guard->evidence;
@@ -336,15 +306,15 @@ watch_release(struct master *m, const struct policy_release *now, uint64_t mono_
 {
 	const struct config_release *config =
 	    config_find_release(m->config, now->name, strlen(now->name));
-	struct watched *w = find_watched(m->guard, now->name);
+	struct watched *w = guard_find(m->guard, now->name);
 	struct verdict_case c;
 	struct verdict v;
 
 	if (w == NULL || !is_watched(now, config))
 		return;
-	keep_up(m, w, now, config);
+	guard_keep_up(m, w, now, config);
 	let_a_second_pass(m, w, now, mono_us);
-	make_case(m, w, now, &c);
+	guard_make_case(m, w, now, &c);
 	verdict_find(&c, &v);
 	tell(w, &v);
 	put_gauges(m, w, &v);
@@ -361,7 +331,7 @@ forget_old_keys(struct master *m, const struct policy *policy)
 
 	for (uint32_t i = 0; i < policy->n_releases; i++) {
 		const struct policy_release *now = &policy->releases[i];
-		const struct watched *w = find_watched(g, now->name);
+		const struct watched *w = guard_find(g, now->name);
 		bool known = w != NULL && w->rollout_id == now->rollout_id;
 
 		began |= release_exposed(now->state) && !known;
@@ -391,7 +361,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 int
 guard_start(struct master *m, struct err *e)
 {
-	static const struct timeval tick = { .tv_sec = TICK_S };
+	static const struct timeval tick = { .tv_sec = GUARD_TICK_S };
 	struct guard *g = calloc(1, sizeof(*g));
 
 	if (g == NULL)
@@ -420,7 +390,7 @@ guard_stop(struct master *m)
 bool
 guard_safe(const struct master *m, const struct policy_release *now)
 {
-	const struct watched *w = m->guard != NULL ? find_watched(m->guard, now->name) : NULL;
+	const struct watched *w = m->guard != NULL ? guard_find(m->guard, now->name) : NULL;
 
 	return w != NULL && w->kind == VERDICT_SAFE && w->judged_us != 0 &&
 	       clock_mono_us() - w->judged_us <= FRESH_US && w->rollout_id == now->rollout_id &&
@@ -431,85 +401,14 @@ int
 guard_confirm(struct master *m, const struct policy_release *now, struct buf *evidence,
     char *reason, size_t reason_size)
 {
-	struct watched *w = find_watched(m->guard, now->name);
+	struct watched *w = guard_find(m->guard, now->name);
 	struct verdict_case c;
 	struct verdict v;
 
 	if (w == NULL || !guard_safe(m, now))
 		return -1;
-	make_case(m, w, now, &c);
+	guard_make_case(m, w, now, &c);
 	verdict_find(&c, &v);
 	snprintf(reason, reason_size, "%s", v.reason);
 	return v.kind == VERDICT_SAFE ? write_evidence(evidence, &c) : -1;
-}
-
-/* ---- for people ------------------------------------------------------------------------------ */
-
-/* Over the last RATE_SECONDS, or since the first second. */
-static double
-rate_per_minute(const struct watched *w)
-{
-	unsigned n = w->seconds < RATE_SECONDS ? w->seconds : RATE_SECONDS;
-	uint64_t newest, oldest;
-
-	if (n < 2)
-		return 0;
-	newest = w->answered[(w->seconds - 1) % RATE_SECONDS];
-	oldest = w->answered[(w->seconds - n) % RATE_SECONDS];
-	return newest > oldest ? (double)(newest - oldest) * 60 / ((n - 1) * TICK_S) : 0;
-}
-
-void
-guard_look(struct master *m, const struct policy_release *now, const struct config_release *config,
-    struct guard_view *out)
-{
-	struct watched *w = m->guard != NULL ? find_watched(m->guard, now->name) : NULL;
-
-	memset(out, 0, sizeof(*out));
-	out->mode = config->guard.mode;
-	out->age_ms = UINT64_MAX;
-	if (w == NULL || now->rollout_id == 0)
-		return;
-	keep_up(m, w, now, config);
-	out->on = config->guard.mode != GUARD_OFF;
-	make_case(m, w, now, &out->c);
-	verdict_find(&out->c, &out->verdict);
-	if (w->judged_us != 0)
-		out->age_ms = (clock_mono_us() - w->judged_us) / US_PER_MS;
-	out->per_minute = rate_per_minute(w);
-	out->missing = verdict_missing(&out->c, &out->verdict, &out->missing_what);
-}
-
-int
-guard_judge(struct master *m, const struct policy_release *now, const char *request_id, bool good,
-    struct err *e)
-{
-	struct slot_release *r = slot_release_tally(&m->slots.all[0], now->name);
-	struct slot_evidence_arm *arm;
-	struct seen_facts facts;
-	uint64_t tag = seen_answer_tag(seen_rollout_tag(now->name, now->rollout_id), request_id);
-
-	if (now->rollout_id == 0 || !seen_answer_take(m->seen, tag, &facts))
-		return err_set(e,
-		    "no answer of this rollout with the request id \"%s\" waits to be judged: it "
-		    "is "
-		    "not known, too old, judged already, or was not in the statistics",
-		    request_id);
-	arm = r != NULL
-		  ? slot_evidence_arm(&r->evidence, now->rollout_id, facts.share_bp, facts.arm)
-		  : NULL;
-	if (arm == NULL)
-		return err_set(e, "the rollout has had too many shares for this one to be counted");
-	if (good) {
-		tally_add(&arm->praised, 1);
-		return 0;
-	}
-	tally_add(&arm->bad[SYMPTOM_JUDGED], 1);
-	if (facts.first)
-		tally_add(&arm->bad_firsts[SYMPTOM_JUDGED], 1);
-	if (facts.key == 0 ||
-	    seen_meet(m->seen, SEEN_FAILED,
-		seen_digest(facts.key, now->rollout_id, SYMPTOM_JUDGED)) == SEEN_NEW)
-		tally_add(&arm->bad_keys[SYMPTOM_JUDGED], 1);
-	return 0;
 }

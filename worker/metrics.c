@@ -6,13 +6,13 @@
 #include "worker/metrics.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/clock.h"
 #include "common/money.h"
 #include "common/probe.h"
+#include "worker/metrics_guard.h"
 #include "worker/promtext.h"
 
 #define SHARE_FULL_BP 10000
@@ -160,99 +160,6 @@ print_changed(struct promtext *p, const struct metrics *m, size_t at)
 	for (unsigned i = 0; i < m->n_releases; i++) {
 		label_release(labels, &m->releases[i]);
 		promtext_seconds(p, "", labels, m->releases[i].set.changed_wall_us);
-	}
-}
-
-/* Of the present rollout; false: the guard does not watch it. */
-static bool
-is_guarded(const struct metrics_release *r)
-{
-	return r->guard != NULL && r->set.rollout_id != 0 &&
-	       tally_get(&r->guard->rollout_id) == r->set.rollout_id;
-}
-
-static void
-put_evidence(struct promtext *p, const char *release, const char *test, const char *which,
-    const _Atomic uint64_t *gauge)
-{
-	char number[PROMTEXT_NUMBER_BYTES], labels[LABELS_BYTES + 64];
-	uint64_t bits = tally_get(gauge);
-	double log_e;
-
-	memcpy(&log_e, &bits, sizeof(log_e));
-	snprintf(labels, sizeof(labels), "%s,test=\"%s%s\"", release, test, which);
-	if (isfinite(log_e))
-		snprintf(number, sizeof(number), "%.6g", log_e);
-	else
-		snprintf(number, sizeof(number), "%s", log_e > 0 ? "+Inf" : "-Inf");
-	promtext_text(p, "", labels, number);
-}
-
-static void
-print_evidence(struct promtext *p, const struct metrics *m, size_t at)
-{
-	static const char *const tests[] = {
-#define GAUGE(id, name) [GAUGE_##id] = name,
-#include "common/gauges.def"
-#undef GAUGE
-	};
-	static const char *const symptoms[] = {
-#define SYMPTOM(id, name, ...) name,
-#define VALUE(...)
-#include "common/symptoms.def"
-#undef SYMPTOM
-#undef VALUE
-	};
-	char labels[LABELS_BYTES];
-
-	(void)at;
-	for (unsigned i = 0; i < m->n_releases; i++) {
-		const struct metrics_release *r = &m->releases[i];
-
-		if (!is_guarded(r))
-			continue;
-		label_release(labels, r);
-		for (unsigned k = 0; k < GAUGE_SYMPTOMS; k++)
-			put_evidence(p, labels, tests[k], "", &r->guard->logs[k]);
-		for (unsigned k = 0; k < 2 * SYMPTOM_COUNT; k++)
-			put_evidence(p, labels, symptoms[k / 2], k % 2 == 0 ? "_against" : "_for",
-			    &r->guard->logs[GAUGE_SYMPTOMS + k]);
-	}
-}
-
-static void
-print_verdicts(struct promtext *p, const struct metrics *m, size_t at)
-{
-	/* In the order of the daemon's enum verdict_kind. */
-	static const char *const names[] = { "wait", "safe", "hold", "rollback" };
-	char labels[LABELS_BYTES];
-
-	(void)at;
-	for (unsigned i = 0; i < m->n_releases; i++) {
-		const struct metrics_release *r = &m->releases[i];
-
-		if (!is_guarded(r))
-			continue;
-		label_release(labels, r);
-		for (unsigned k = 0; k < 4; k++)
-			promtext_with(p, labels, "verdict", names[k],
-			    tally_get(&r->guard->verdict) == k + 1);
-	}
-}
-
-static void
-print_uncounted(struct promtext *p, const struct metrics *m, size_t at)
-{
-	char labels[LABELS_BYTES];
-
-	(void)at;
-	for (unsigned i = 0; i < m->n_releases; i++) {
-		const struct metrics_release *r = &m->releases[i];
-
-		if (!is_guarded(r))
-			continue;
-		label_release(labels, r);
-		promtext_number(p, "", labels, tally_get(&r->guard->uncounted));
 	}
 }
 
@@ -568,6 +475,10 @@ _Static_assert(COUNTER_COST_PICOUSD == COUNTER_COST_UNITS + 1 &&
 
 #define WHOLE(field) offsetof(struct metrics, field)
 #define ARM(field)   offsetof(struct arm_totals, field)
+
+#define print_evidence	metrics_guard_evidence
+#define print_verdicts	metrics_guard_verdicts
+#define print_uncounted metrics_guard_uncounted
 
 static const struct family families[] = {
 #define FAMILY(name, type, print, at, help) { #name, #type, help, print_##print, at },
