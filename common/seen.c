@@ -89,6 +89,17 @@ seen_meet(struct seen_region *s, enum seen_table table, uint64_t digest)
 	return SEEN_FULL;
 }
 
+bool
+seen_crowded(const struct seen_region *s)
+{
+	enum { SAMPLES = 64 };
+	unsigned taken = 0;
+
+	for (unsigned i = 0; i < SAMPLES; i++)
+		taken += tally_get(&s->digests[SEEN_KEYS][i * (SEEN_PLACES / SAMPLES) + i]) != 0;
+	return taken > SAMPLES / 2;
+}
+
 void
 seen_forget(struct seen_region *s)
 {

@@ -51,6 +51,8 @@ void seen_destroy(struct seen_region *s, int fd);
  * symptoms or spans of time apart. Never 0. For one rollout and number no two hashes share one. */
 uint64_t seen_digest(uint64_t key_hash, uint64_t rollout_id, uint64_t number);
 enum seen_result seen_meet(struct seen_region *s, enum seen_table table, uint64_t digest);
+/* Whether the table of keys is more than about half full, by a look at a few of its places. */
+bool seen_crowded(const struct seen_region *s);
 /* Forgets all keys. Others may be met meanwhile. */
 void seen_forget(struct seen_region *s);
 

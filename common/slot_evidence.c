@@ -225,41 +225,31 @@ slots_sum_evidence(
 /* ---- into slot 0 ----------------------------------------------------------------------------- */
 
 static void
-put_arm(struct slot_evidence_arm *into, const struct evidence_arm *now,
-    const struct evidence_arm *before)
+put_arm(struct slot_evidence_arm *into, const struct evidence_arm *from)
 {
 	_Atomic uint64_t *sum = (_Atomic uint64_t *)into;
-	const uint64_t *more = (const uint64_t *)now, *less = (const uint64_t *)before;
+	const uint64_t *more = (const uint64_t *)from;
 
-	for (size_t i = 0; i < ARM_WORDS; i++) {
-		uint64_t had = less != NULL ? less[i] : 0;
-
-		tally_add(&sum[i], more[i] > had ? more[i] - had : 0);
-	}
+	for (size_t i = 0; i < ARM_WORDS; i++)
+		tally_add(&sum[i], more[i]);
 }
 
 static void
-put_sum(struct slot_evidence *into, const struct evidence *now, const struct evidence *before)
+put_sum(struct slot_evidence *into, const struct evidence *sum)
 {
-	uint64_t had =
-	    before != NULL && before->rollout_id == now->rollout_id ? before->uncounted : 0;
+	for (unsigned i = 0; i < sum->n_shares; i++) {
+		const struct evidence_share *share = &sum->shares[i];
 
-	for (unsigned i = 0; i < now->n_shares; i++) {
-		const struct evidence_share *share = &now->shares[i], *old = NULL;
-
-		if (before != NULL && before->rollout_id == now->rollout_id)
-			old = evidence_find(before, share->share_bp);
 		for (unsigned arm = 0; arm < ARM_COUNT; arm++) {
 			struct slot_evidence_arm *place = slot_evidence_arm(
-			    into, now->rollout_id, share->share_bp, (enum arm)arm);
+			    into, sum->rollout_id, share->share_bp, (enum arm)arm);
 
 			if (place != NULL)
-				put_arm(
-				    place, &share->arms[arm], old != NULL ? &old->arms[arm] : NULL);
+				put_arm(place, &share->arms[arm]);
 		}
 	}
-	if (tally_get(&into->rollout_id) == now->rollout_id && now->uncounted > had)
-		tally_add(&into->uncounted, now->uncounted - had);
+	if (tally_get(&into->rollout_id) == sum->rollout_id)
+		tally_add(&into->uncounted, sum->uncounted);
 }
 
 void
@@ -271,15 +261,5 @@ slot_evidence_fold(struct slot_evidence *into, const struct slot_evidence *from)
 	sum.uncounted = 0;
 	sum.n_shares = 0;
 	if (sum.rollout_id != 0 && add_slot(&sum, from))
-		put_sum(into, &sum, NULL);
-}
-
-void
-slots_add_evidence(
-    struct slots *s, const char *release, const struct evidence *now, const struct evidence *before)
-{
-	struct slot_release *into = slot_release_tally(&s->all[0], release);
-
-	if (into != NULL && now->rollout_id != 0)
-		put_sum(&into->evidence, now, before);
+		put_sum(into, &sum);
 }

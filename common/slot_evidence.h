@@ -45,10 +45,6 @@ void slots_sum_evidence(
 struct evidence_share *evidence_share(struct evidence *e, uint32_t share_bp);
 /* The same, of a sum that is only read; NULL: nothing was counted under it. */
 const struct evidence_share *evidence_find(const struct evidence *e, uint32_t share_bp);
-/* Adds another master's sum to slot 0, at an upgrade: what `now` has more than `before`. */
-void slots_add_evidence(struct slots *s, const char *release, const struct evidence *now,
-    const struct evidence *before);
-
 /* The bucket of a coarse value, and the smallest value of a bucket. */
 unsigned evidence_bucket(uint64_t coarse);
 uint64_t evidence_bucket_low(unsigned bucket);

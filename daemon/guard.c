@@ -322,22 +322,25 @@ watch_release(struct master *m, const struct policy_release *now, uint64_t mono_
 	act(m, w, &c, now, &v);
 }
 
-/* Keys of rollouts that are over need no room: nobody asks for them once another has begun. */
+/* Keys of rollouts that are over need no room, once another has begun. Where nothing is compared
+ * any more, since all are done, a key may count again: the breaker looks at nothing else. */
 static void
 forget_old_keys(struct master *m, const struct policy *policy)
 {
-	struct guard *g = m->guard;
-	bool began = false, others = false;
+	bool began = false, others = false, all_done = true;
 
 	for (uint32_t i = 0; i < policy->n_releases; i++) {
 		const struct policy_release *now = &policy->releases[i];
-		const struct watched *w = guard_find(g, now->name);
+		const struct watched *w = guard_find(m->guard, now->name);
 		bool known = w != NULL && w->rollout_id == now->rollout_id;
 
-		began |= release_exposed(now->state) && !known;
-		others |= release_exposed(now->state) && known;
+		if (!release_exposed(now->state))
+			continue;
+		began |= !known;
+		others |= known;
+		all_done &= now->state == STATE_DONE;
 	}
-	if (began && !others)
+	if ((began && !others) || (others && all_done && seen_crowded(m->seen)))
 		seen_forget(m->seen);
 }
 

@@ -5,8 +5,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { until } from "./lib/grayd.mjs";
+import { keptFolder, startIn } from "./lib/journal.mjs";
 import { demoConfig, patience, startLoad, startPair } from "./lib/load.mjs";
 import { adminOf, scrape } from "./lib/metrics.mjs";
+import { startSim } from "./lib/sim.mjs";
 
 const QUICK = { mode: "auto", settle_ms: 200, dwell_ms: 500, min_requests: 150, bake_ms: 1000, no_data_ms: 2000 };
 const STEADY = { latency_ms: { normal: [20, 3] }, tokens: 8 };
@@ -282,6 +284,37 @@ describe("whatever happens to grayd", () => {
 		const before = await seen();
 		assert.equal((await grayd.ctl(["reload"])).code, 0);
 		assert.ok((await seen()) >= before);
+	});
+});
+
+describe("a guard that is killed", () => {
+	// Its evidence is gone, its judgement is not.
+	test("comes to the same decision again, and never promotes on what it saw before", async (t) => {
+		const sim = await startSim({ script: { models: { old: STEADY, new: STEADY } } });
+		t.after(() => sim.stop());
+		const dir = keptFolder(t);
+		const config = demoConfig(sim, { release: { plan: { ...QUICK, min_requests: 150, dwell_ms: 0, settle_ms: 0 }, guard: {} } });
+		const ask = (grayd) => startLoad(grayd.url, { m: "demo", r: 400, c: 200, d: 300 }, { log: false });
+
+		const first = await startIn(t, dir, config);
+		first.url ||= `http://${(await first.status()).grayd.listen[0]}`;
+		let traffic = ask(first);
+		await first.ctl(["start", "demo"]);
+		await until("nearly enough", async () => (await explain(first)).fresh > 60);
+		const { revision, stage } = await demo(first);
+		await first.stop("SIGKILL");
+		traffic.child.kill("SIGKILL");
+
+		const second = await startIn(t, dir, config);
+		second.url ||= `http://${(await second.status()).grayd.listen[0]}`;
+		const now = await demo(second);
+		assert.deepEqual([now.revision, now.stage, (await explain(second)).coverage.candidate.requests], [revision, stage, 0]);
+		await sim.setScript({ models: { old: STEADY, new: { faults: [{ kind: "status", status: 500, probability: 0.5 }] } } });
+		traffic = ask(second);
+		await ended(second, "rolled_back");
+		assert.match((await lastOf(second, "rollback")).reason, /^error: over its budget/);
+		traffic.child.kill("SIGKILL");
+		assert.equal((await second.ctl(["verify"])).code, 0);
 	});
 });
 

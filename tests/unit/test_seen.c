@@ -62,6 +62,9 @@ test_load(void)
 		known += result == SEEN_KNOWN;
 	}
 	CU_ASSERT_EQUAL(known, 0);
+	CU_ASSERT_TRUE(seen_crowded(s));
+	seen_forget(s);
+	CU_ASSERT_FALSE(seen_crowded(s));
 	CU_ASSERT(full < 9000);
 	seen_destroy(s, fd);
 }

@@ -169,27 +169,6 @@ test_values(void)
 	CU_ASSERT_EQUAL(evidence_bucket(UINT64_MAX), EVIDENCE_BUCKETS - 1);
 }
 
-/* Another master's sum, told twice: the second time what has come since. */
-static void
-test_handed_over(void)
-{
-	static struct evidence before, now;
-
-	CU_ASSERT_EQUAL_FATAL(open_slots(), 0);
-	before.rollout_id = now.rollout_id = 5;
-	evidence_share(&before, 1000)->arms[ARM_CANDIDATE].requests = 7;
-	evidence_share(&now, 3000)->arms[ARM_STABLE].requests = 2;
-	evidence_share(&now, 1000)->arms[ARM_CANDIDATE].requests = 10;
-	now.uncounted = 4;
-	slots_add_evidence(&slots, "r", &before, NULL);
-	slots_add_evidence(&slots, "r", &now, &before);
-	slots_sum_evidence(&slots, "r", 5, &sum);
-	CU_ASSERT_EQUAL(requests(1000, ARM_CANDIDATE), 10);
-	CU_ASSERT_EQUAL(requests(3000, ARM_STABLE), 2);
-	CU_ASSERT_EQUAL(sum.uncounted, 4);
-	close_slots();
-}
-
 void
 suite_slot_evidence(void)
 {
@@ -199,5 +178,4 @@ suite_slot_evidence(void)
 	CU_add_test(s, "places", test_places);
 	CU_add_test(s, "lies", test_lies);
 	CU_add_test(s, "values", test_values);
-	CU_add_test(s, "handed over", test_handed_over);
 }
