@@ -213,6 +213,8 @@ listen_update(
 
 		rc = take_or_open(&one, old, next, c->listen[i], e);
 		next->all[next->n++] = one;
+		if (rc != 0)
+			err_prefix(e, "listen");
 	}
 	if (rc == 0 && c->admin_listen[0] != '\0') {
 		struct listener one;

@@ -170,7 +170,7 @@ test("an address that cannot be had changes nothing", async (t) => {
 	const { code, json } = await reload(grayd, { listen: ["127.0.0.1:0", "unix:/nowhere/at/all.sock"] });
 
 	assert.equal(code, 1);
-	assert.match(json.error, /cannot listen on unix:\/nowhere\/at\/all\.sock: No such file/);
+	assert.match(json.error, /listen: cannot listen on unix:\/nowhere\/at\/all\.sock: No such file/);
 	assert.equal((await workersOf(grayd))[0].generation, 1);
 	if (isRoot) assert.equal(childrenOf(grayd.pid).length, (await grayd.ctl(["-j", "workers"])).json.workers.length);
 });
