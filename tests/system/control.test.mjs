@@ -607,7 +607,7 @@ describe("rude clients", () => {
 		const longest = await stall_ms();
 		for (const raw of idle) raw.socket.destroy();
 		await grayd.stop();
-		assert.ok(longest <= (long ? 10 : 40) * patience, `${longest} ms`);
+		assert.ok(longest <= (long ? 10 : 250) * patience, `${longest} ms`);
 	});
 
 	test("without descriptors it neither spins nor keeps anybody out", root, async () => {
