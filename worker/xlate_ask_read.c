@@ -66,6 +66,8 @@ print_path(const struct ask *a, char *out, size_t cap)
 
 /* ---- refusals -------------------------------------------------------------------------------- */
 
+static void refuse(struct ask *a, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
+
 static void
 refuse(struct ask *a, const char *fmt, va_list ap)
 {

@@ -171,10 +171,11 @@ put_messages(const struct ask *a, struct jout *o)
 	put_system(a, o);
 	for (uint32_t i = 0; i < a->turns.n; i++) {
 		const struct ask_turn *turn = &ask_turns(a)[i];
-		const struct ask_part *parts = ask_parts(a) + turn->first;
+		const struct ask_part *parts;
 
 		if (turn->n == 0)
 			continue;
+		parts = ask_parts(a) + turn->first;
 		if (turn->assistant)
 			put_assistant(a, o, parts, turn->n);
 		else

@@ -145,13 +145,14 @@ put_part(struct ask *a, struct jout *o, const struct ask_part *part)
 static bool
 put_turn(struct ask *a, struct jout *o, const struct ask_turn *turn)
 {
-	const struct ask_part *parts = ask_parts(a) + turn->first;
+	const struct ask_part *parts;
 
 	if (turn->n == 0)
 		return true;
 	jout_item(o);
 	jout_text(o, turn->assistant ? "{\"role\":\"model\"" : "{\"role\":\"user\"");
 	jout_text(o, ",\"parts\":[");
+	parts = ask_parts(a) + turn->first;
 	for (uint32_t i = 0; i < turn->n; i++) {
 		if (!put_part(a, o, &parts[i]))
 			return false;

@@ -116,7 +116,7 @@ put_part(struct ask *a, struct jout *o, const struct ask_part *part)
 static bool
 put_turn(struct ask *a, struct jout *o, const struct ask_turn *turn)
 {
-	const struct ask_part *parts = ask_parts(a) + turn->first;
+	const struct ask_part *parts;
 
 	if (turn->n == 0)
 		return true; /* nothing but empty texts, which Anthropic does not take */
@@ -124,6 +124,7 @@ put_turn(struct ask *a, struct jout *o, const struct ask_turn *turn)
 	jout_text(o, "{\"role\":");
 	jout_text(o, turn->assistant ? "\"assistant\"" : "\"user\"");
 	jout_text(o, ",\"content\":[");
+	parts = ask_parts(a) + turn->first;
 	for (uint32_t i = 0; i < turn->n; i++) {
 		if (!put_part(a, o, &parts[i]))
 			return false;
