@@ -22,6 +22,19 @@ rate_per_minute(const struct watched *w)
 	return newest > oldest ? (double)(newest - oldest) * 60 / ((n - 1) * GUARD_TICK_S) : 0;
 }
 
+static void
+forecast(struct watched *w, struct guard_view *out)
+{
+	uint64_t now_us = clock_mono_us();
+
+	if (w->judged_us == 0 || now_us - w->missing_us >= GUARD_TICK_S * (uint64_t)US_PER_S) {
+		w->missing = verdict_missing(&out->c, &out->verdict, &w->missing_what);
+		w->missing_us = now_us;
+	}
+	out->missing = w->missing;
+	out->missing_what = w->missing_what;
+}
+
 void
 guard_look(struct master *m, const struct policy_release *now, const struct config_release *config,
     struct guard_view *out)
@@ -40,7 +53,7 @@ guard_look(struct master *m, const struct policy_release *now, const struct conf
 	if (w->judged_us != 0)
 		out->age_ms = (clock_mono_us() - w->judged_us) / US_PER_MS;
 	out->per_minute = rate_per_minute(w);
-	out->missing = verdict_missing(&out->c, &out->verdict, &out->missing_what);
+	forecast(w, out);
 }
 
 int

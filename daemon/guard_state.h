@@ -32,6 +32,9 @@ struct watched {
 	struct err refusal;		 /* said in the log already */
 	uint64_t answered[RATE_SECONDS]; /* of the candidate, each second; a ring */
 	unsigned seconds;
+	/* The forecast, which takes a while, so at most once a second. */
+	uint64_t missing, missing_us;
+	unsigned missing_what;
 };
 
 struct guard {
