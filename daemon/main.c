@@ -137,40 +137,51 @@ serve(struct config *c, const struct options *o, const struct master_options *m)
 	return status;
 }
 
+/* All that is done with the command line's wishes. */
+static int
+run(const struct options *o, struct master_options *m)
+{
+	bool serves = !o->print && !o->check;
+	struct config *c;
+	struct err e;
+	int status = EXIT_SUCCESS;
+
+	m->verbose = o->verbose;
+	if (serves && predecessor_meet(&m->predecessor, &e) != 0) {
+		fprintf(stderr, "grayd: %s\n", e.msg);
+		return EXIT_FAILURE;
+	}
+	c = config_load(o->path, o->print ? CONFIG_NO_SECRETS : 0, &e);
+	if (c == NULL) {
+		predecessor_refuse(m->predecessor, e.msg);
+		fprintf(stderr, "grayd: %s\n", e.msg);
+		return EXIT_USAGE;
+	}
+	if (serves)
+		return serve(c, o, m);
+	if (o->print)
+		status = print(c);
+	else
+		printf("%s: OK\n", o->path);
+	config_free(c);
+	return status;
+}
+
 int
 main(int argc, char **argv)
 {
 	struct options o = { .path = DEFAULT_CONFIG };
 	struct master_options m = { .program = find_program(argv[0]) };
-	struct config *c;
 	struct err e;
-	int status = EXIT_SUCCESS;
+	int status = EXIT_FAILURE;
 
 	title_init(argc, argv);
-	if (prepare(&e) != 0) {
+	if (prepare(&e) == 0) {
+		parse(argc, argv, &o);
+		status = run(&o, &m);
+	} else {
 		fprintf(stderr, "grayd: %s\n", e.msg);
-		return EXIT_FAILURE;
 	}
-	parse(argc, argv, &o);
-	m.verbose = o.verbose;
-	if (!o.print && !o.check && predecessor_meet(&m.predecessor, &e) != 0) {
-		fprintf(stderr, "grayd: %s\n", e.msg);
-		return EXIT_FAILURE;
-	}
-	c = config_load(o.path, o.print ? CONFIG_NO_SECRETS : 0, &e);
-	if (c == NULL) {
-		predecessor_refuse(m.predecessor, e.msg);
-		fprintf(stderr, "grayd: %s\n", e.msg);
-		return EXIT_USAGE;
-	}
-	if (o.print)
-		status = print(c);
-	else if (o.check)
-		printf("%s: OK\n", o.path);
-	if (!o.print && !o.check)
-		status = serve(c, &o, &m);
-	else
-		config_free(c);
 	log_close();
 	free(m.program);
 	return status;
