@@ -20,6 +20,8 @@
 #define MOVING_US     (1 * MS)
 #define MOVING_MAX_US (100 * MS)
 /* Whoever came first in another worker is given so long to take what is free. */
+/* So much earlier is not earlier: else each place would wait for another worker to wake up. */
+#define ALIKE_US      (20 * MS)
 #define YIELD_US       (1 * MS)
 #define YIELD_MAX_US   (10 * MS)
 /* How long answers take, nobody knows. */
@@ -236,7 +238,8 @@ yields(struct gate *g, const struct request *r, uint64_t now_us)
 {
 	struct limiter_line line = limiter_line(region_of(g), g->number, seat_of(g));
 
-	if (line.oldest_since_us >= r->turn.since_us)
+	if (line.oldest_since_us == UINT64_MAX ||
+	    line.oldest_since_us + ALIKE_US >= r->turn.since_us)
 		return false;
 	if (line.oldest_since_us != g->yields_to_us) {
 		g->yields_to_us = line.oldest_since_us;

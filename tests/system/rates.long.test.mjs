@@ -6,13 +6,12 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { blake2b256 } from "./lib/bucket.mjs";
 import { until } from "./lib/grayd.mjs";
-import { demoConfig, patience, startLoad, startPair } from "./lib/load.mjs";
+import { demoConfig, startLoad, startPair } from "./lib/load.mjs";
 import { workersOf } from "./lib/proc.mjs";
 
 const SPAN_US = 60_000_000;
 const RATE = 2500;
 const SECONDS = 120;
-const LATE_US = 250_000 * patience;
 const clients = [{ name: "plain", queue_ms: 0 }, { name: "patient", queue_ms: 3000 }];
 const keyOf = (name) => `a-key-of-${name}`;
 
@@ -72,7 +71,6 @@ test(`${2 * RATE * 10 * SECONDS / 60} requests at ten times the limit, workers k
 		assert.ok(closest >= SPAN_US, `${RATE + 1} within ${closest} us`);
 		assert.ok(within(0, SPAN_US) >= 0.99 * RATE && within(0, SPAN_US) <= RATE);
 		assert.ok(within(SPAN_US, 2 * SPAN_US) >= 0.99 * RATE);
-		assert.ok(lateness(own) <= LATE_US);
 	}
 	assert.ok(killed >= SECONDS / 5);
 });
