@@ -11,8 +11,9 @@
 
 #define TEXT_BYTES 1024 /* as much of a text is looked at before it is cut */
 
-const struct reader_field *
-reader_find(const struct reader *r, const struct reader_field *fields)
+/* For each member of each event that passes. */
+static inline const struct reader_field *
+find_field(const struct reader *r, const struct reader_field *fields)
 {
 	const struct jscan *s = &r->scan;
 
@@ -26,6 +27,12 @@ reader_find(const struct reader *r, const struct reader_field *fields)
 		}
 	}
 	return NULL;
+}
+
+const struct reader_field *
+reader_find(const struct reader *r, const struct reader_field *fields)
+{
+	return find_field(r, fields);
 }
 
 bool
@@ -63,7 +70,7 @@ reader_object(struct reader *r, enum jtok first, const struct reader_field *fiel
 	if (first != JTOK_OBJECT)
 		return reader_skip(r, first);
 	while ((tok = jscan_next(&r->scan)) == JTOK_KEY) {
-		const struct reader_field *field = reader_find(r, fields);
+		const struct reader_field *field = find_field(r, fields);
 
 		tok = jscan_next(&r->scan);
 		if (!(field != NULL ? field->read(r, tok) : reader_skip(r, tok)))
