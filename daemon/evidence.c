@@ -55,7 +55,7 @@ static double
 mixture(const struct evidence_step *steps, unsigned n, double null, const double *ratios,
     unsigned n_ratios, bool above)
 {
-	double sum = -INFINITY;
+	double sum = -HUGE_VAL;
 	unsigned used = 0;
 
 	for (unsigned k = 0; k < n_ratios; k++) {
@@ -118,7 +118,7 @@ above_point(const struct ratio_search *s, double ratio)
 	return missing >= 0;
 }
 
-/* Where `above` becomes true; 0 or INFINITY if it is everywhere or nowhere. */
+/* Where `above` becomes true; 0 or HUGE_VAL if it is everywhere or nowhere. */
 static double
 search_ratio(
     const struct ratio_search *s, bool (*above)(const struct ratio_search *s, double ratio))
@@ -128,7 +128,7 @@ search_ratio(
 	if (above(s, exp(low)))
 		return 0;
 	if (!above(s, exp(high)))
-		return INFINITY;
+		return HUGE_VAL;
 	for (int i = 0; i < RATIO_STEPS; i++) {
 		double middle = (low + high) / 2;
 
@@ -170,7 +170,7 @@ double
 evidence_breaker(uint64_t n, uint64_t bad, double budget)
 {
 	const double rates[] = { 2 * budget, 0.1, 0.25, 0.5, 0.95 };
-	double sum = -INFINITY;
+	double sum = -HUGE_VAL;
 	unsigned used = 0;
 
 	for (unsigned k = 0; k < COUNT(rates); k++) {
@@ -185,7 +185,7 @@ evidence_breaker(uint64_t n, uint64_t bad, double budget)
 double
 evidence_below(uint64_t n, uint64_t bad, double budget)
 {
-	double sum = -INFINITY;
+	double sum = -HUGE_VAL;
 
 	for (unsigned k = 0; k < COUNT(below_parts); k++)
 		sum = evidence_add(sum, log_bernoulli(n, bad, below_parts[k] * budget, budget));
@@ -213,7 +213,7 @@ evidence_dirichlet(const double *share, const double *alpha, const uint64_t *see
 
 		if (share[i] <= 0) {
 			if (seen[i] > 0)
-				return INFINITY;
+				return HUGE_VAL;
 			continue;
 		}
 		concentration += alpha[i];
@@ -260,7 +260,7 @@ double
 evidence_band(double t, double t_min, double c)
 {
 	if (t < t_min || t <= 0)
-		return INFINITY;
+		return HUGE_VAL;
 	return BAND_FACTOR * sqrt((log1p(log(t / t_min)) + c) / t);
 }
 
@@ -272,7 +272,7 @@ log_level(double c, double eta)
 	double gamma2 = 2 / eta * root * root;
 
 	if (root <= 0 || gamma2 <= 1)
-		return INFINITY;
+		return HUGE_VAL;
 	return log(4) - gamma2 * c + log1p(1 / ((gamma2 - 1) * log(eta)));
 }
 

@@ -38,7 +38,7 @@ double evidence_harm(const struct evidence_step *steps, unsigned n, double ratio
 double evidence_safe(const struct evidence_step *steps, unsigned n, double margin);
 
 /* The ratio that fits best, and those that test 1 (low) and 2 (high) have not spoken against at
- * `alpha` each: a confidence sequence. low 0, high INFINITY: no bound yet; point NAN: no events. */
+ * `alpha` each: a confidence sequence. low 0, high infinite: no bound yet; point NAN: no events. */
 struct evidence_ratio {
 	double low, point, high;
 };
@@ -56,7 +56,7 @@ double evidence_below(uint64_t n, uint64_t bad, double budget);
 /* ---- 4: is the split what was set? ----------------------------------------------------------- */
 
 /* The Bayes factor of a Dirichlet(alpha) over `arms` shares against fixed ones: `seen` of each.
- * Lindon and Malek, as above. INFINITY: something was seen that has no share. */
+ * Lindon and Malek, as above. HUGE_VAL: something was seen that has no share. */
 double evidence_dirichlet(
     const double *share, const double *alpha, const uint64_t *seen, unsigned arms);
 /* 4. Against "requests are split as the share says", all steps together; `steps` count first-seen
@@ -75,7 +75,7 @@ double evidence_half_width(double se, double n, double expected, double alpha);
 
 /* How far an empirical distribution of `t` values may be from the true one, anywhere, at every t >=
  * t_min: 0.85 * sqrt((log(1 + log(t / t_min)) + c) / t). Howard and Ramdas, arXiv 1906.09712,
- * theorem 2. INFINITY below t_min. */
+ * theorem 2. HUGE_VAL below t_min. */
 double evidence_band(double t, double t_min, double c);
 /* The c for a level: the least for which the theorem promises it. For alpha of 1e-6 to 0.5; takes
  * some microseconds, so do it once. */

@@ -76,7 +76,7 @@ static double
 sum_family(const struct verdict_case *c, const struct verdict *v, enum guard_action action,
     enum verdict_test test, unsigned *most)
 {
-	double sum = -INFINITY, best = -INFINITY, all = 0;
+	double sum = -HUGE_VAL, best = -HUGE_VAL, all = 0;
 
 	for (unsigned i = 0; i < SYMPTOM_COUNT; i++) {
 		if (c->rules->symptoms[i].action == (uint64_t)action)

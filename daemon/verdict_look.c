@@ -13,10 +13,10 @@ breaker_of(const struct verdict_case *c, unsigned i, const struct verdict_sympto
 	const struct verdict_span *span = c->span;
 	double budget = parts_fraction(c->rules->symptoms[i].budget), number = (double)span->number;
 	uint64_t n = s->n + s->again, bad = s->n_bad + s->bad_again;
-	double whole, part = -INFINITY;
+	double whole, part = -HUGE_VAL;
 
 	if (budget <= 0)
-		return -INFINITY;
+		return -HUGE_VAL;
 	whole = log(0.9) + evidence_breaker(n, bad, budget);
 	if (span->number > 0 && n >= span->firsts && bad >= span->bad[i])
 		part = log(0.1 / (number * (number + 1))) +

@@ -113,7 +113,7 @@ test_split(void)
 	expect("more", evidence_dirichlet(share, flat, more, 3), -2.950560785452, 5e-13);
 	expect("p", exp(-evidence_split(fifth, 1)), .0455796318, 5e-11);
 	expect("two steps", evidence_split(twice, 2), 2 * evidence_split(fifth, 1), 1e-12);
-	expect("an arm without a share", evidence_split(wrong, 1), INFINITY, 0);
+	expect("an arm without a share", evidence_split(wrong, 1), HUGE_VAL, 0);
 }
 
 static void
@@ -128,7 +128,7 @@ static void
 test_band(void)
 {
 	expect("band", evidence_band(1000, 100, 8.122719), .08204779, 5e-9);
-	expect("below t_min", evidence_band(99, 100, 8.122719), INFINITY, 0);
+	expect("below t_min", evidence_band(99, 100, 8.122719), HUGE_VAL, 0);
 	expect("c at .05", evidence_band_constant(.05), 8.122719, 5e-7);
 	expect("c at .025", evidence_band_constant(.025), 8.622649, 5e-7);
 	expect("c at .01", evidence_band_constant(.01), 9.283543, 5e-7);
@@ -320,18 +320,18 @@ test_promises(void)
 		{ "harm at its border", harm_of, bad_chance, 1.2, 0, 1, 1 },
 		{ "harm inside", harm_of, bad_chance, 1, 0, 0, 1 },
 		{ "harm far inside", harm_of, bad_chance, .2, 0, 0, 1 },
-		{ "harm outside", harm_of, bad_chance, 4, 0, 2, INFINITY },
+		{ "harm outside", harm_of, bad_chance, 4, 0, 2, HUGE_VAL },
 		{ "safe at its border", safe_of, bad_chance, 2, 0, 1, 1 },
 		{ "safe inside", safe_of, bad_chance, 3, 0, 0, 1 },
-		{ "safe outside", safe_of, bad_chance, 1, 0, 1.5, INFINITY },
+		{ "safe outside", safe_of, bad_chance, 1, 0, 1.5, HUGE_VAL },
 		{ "split", split_of, bad_chance, 1, 0, 1, 1 },
-		{ "split outside", split_of, bad_chance, 3, 0, 1.05, INFINITY },
+		{ "split outside", split_of, bad_chance, 3, 0, 1.05, HUGE_VAL },
 		{ "breaker at its border", breaker_of, rate_chance, 0, .1, 1, 1 },
 		{ "breaker inside", breaker_of, rate_chance, 0, .03, 0, 1 },
-		{ "breaker outside", breaker_of, rate_chance, 0, .4, 10, INFINITY },
+		{ "breaker outside", breaker_of, rate_chance, 0, .4, 10, HUGE_VAL },
 		{ "below at its border", below_of, rate_chance, 0, .3, 1, 1 },
 		{ "below inside", below_of, rate_chance, 0, .5, 0, 1 },
-		{ "below outside", below_of, rate_chance, 0, .1, 1.5, INFINITY },
+		{ "below outside", below_of, rate_chance, 0, .1, 1.5, HUGE_VAL },
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -381,7 +381,7 @@ test_large_counts(void)
 	CU_ASSERT(isfinite(evidence_split(even, 1)) && evidence_split(even, 1) < 0);
 	CU_ASSERT(evidence_half_width(1e-5, 2e9, 1000, .01) > 0);
 	CU_ASSERT(evidence_band(1e9, 100, 9) < 1e-3);
-	expect("add", evidence_add(-INFINITY, 3), 3, 0);
+	expect("add", evidence_add(-HUGE_VAL, 3), 3, 0);
 	expect("add", evidence_add(1e9, 1e9), 1e9 + log(2), 1e-6);
 }
 
