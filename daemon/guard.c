@@ -22,7 +22,8 @@
 #define RETRY_US     (1 * (uint64_t)US_PER_S) /* after a refusal */
 #define SPAN_US	     (10 * (uint64_t)US_PER_S)
 #define RATE_SECONDS 30
-#define DOUBTS_MAX   3 /* seconds in which figures may be odd: a worker was read while it wrote */
+#define TURNS	     10 /* of a second: each release has one, so that many do not stall the loop */
+#define DOUBTS_MAX   3	/* seconds in which figures may be odd: a worker was read while it wrote */
 
 struct watched *
 guard_find(struct guard *g, const char *name)
@@ -331,14 +332,14 @@ forget_old_keys(struct master *m, const struct policy *policy)
 
 	for (uint32_t i = 0; i < policy->n_releases; i++) {
 		const struct policy_release *now = &policy->releases[i];
-		const struct watched *w = guard_find(m->guard, now->name);
-		bool known = w != NULL && w->rollout_id == now->rollout_id;
+		struct watched *w = guard_find(m->guard, now->name);
 
-		if (!release_exposed(now->state))
+		if (w == NULL || !release_exposed(now->state))
 			continue;
-		began |= !known;
-		others |= known;
+		began |= w->keys_of != now->rollout_id;
+		others |= w->keys_of == now->rollout_id;
 		all_done &= now->state == STATE_DONE;
+		w->keys_of = now->rollout_id;
 	}
 	if ((began && !others) || (others && all_done && seen_crowded(m->seen)))
 		seen_forget(m->seen);
@@ -357,14 +358,14 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 		return;
 	forget_the_gone(m);
 	forget_old_keys(m, &policy);
-	for (uint32_t i = 0; i < policy.n_releases; i++)
+	for (uint32_t i = m->guard->turn++ % TURNS; i < policy.n_releases; i += TURNS)
 		watch_release(m, &policy.releases[i], now_us);
 }
 
 int
 guard_start(struct master *m, struct err *e)
 {
-	static const struct timeval tick = { .tv_sec = GUARD_TICK_S };
+	static const struct timeval tick = { .tv_usec = GUARD_TICK_S * 1000000 / TURNS };
 	struct guard *g = calloc(1, sizeof(*g));
 
 	if (g == NULL)

@@ -17,6 +17,7 @@
 struct watched {
 	char name[NAME_BYTES]; /* empty: not used */
 	uint64_t rollout_id, share_revision;
+	uint64_t keys_of; /* the rollout whose keys are in the tables */
 	const struct config_release *config; /* that the rules were made of */
 	uint64_t generation;		     /* and its config's */
 	struct verdict_rules rules;
@@ -39,6 +40,7 @@ struct watched {
 
 struct guard {
 	struct event tick;
+	unsigned turn;
 	struct watched all[RELEASES_MAX];
 	struct evidence evidence; /* of the release that is looked at */
 };

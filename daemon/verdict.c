@@ -190,6 +190,26 @@ doubt_decides(const struct verdict_case *c, struct verdict *v)
 	return true;
 }
 
+/* Users count once: a hundred thousand requests of ten users prove little. */
+static void
+say_open(const struct verdict_case *c, struct verdict *v, unsigned what)
+{
+	uint64_t requests = 0, firsts = 0;
+
+	for (unsigned i = 0; i < c->evidence->n_shares; i++) {
+		requests += c->evidence->shares[i].arms[ARM_CANDIDATE].requests;
+		firsts += c->evidence->shares[i].arms[ARM_CANDIDATE].firsts;
+	}
+	v->what = what;
+	if (requests / 3 > firsts)
+		SAY(v,
+		    "%s: not enough evidence yet that it is safe: only %" PRIu64
+		    " different keys sent the candidate's %" PRIu64 " requests",
+		    release_waivable(what), firsts, requests);
+	else
+		SAY(v, "%s: not enough evidence yet that it is safe", release_waivable(what));
+}
+
 /* What stands in the way of calling it safe; false: nothing. */
 static bool
 something_missing(const struct verdict_case *c, struct verdict *v)
@@ -202,16 +222,13 @@ something_missing(const struct verdict_case *c, struct verdict *v)
 	}
 	for (unsigned i = 0; i < SYMPTOM_COUNT; i++) {
 		if (v->symptoms[i].needed && !v->symptoms[i].safe) {
-			v->what = i;
-			SAY(v, "%s: not enough evidence yet that it is safe", release_waivable(i));
+			say_open(c, v, i);
 			return true;
 		}
 	}
 	for (unsigned i = 0; i < VALUE_COUNT; i++) {
 		if (v->values[i].needed && !v->values[i].safe) {
-			v->what = SYMPTOM_COUNT + i;
-			SAY(v, "%s: not enough evidence yet that it is safe",
-			    release_waivable(v->what));
+			say_open(c, v, SYMPTOM_COUNT + i);
 			return true;
 		}
 	}

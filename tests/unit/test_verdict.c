@@ -144,6 +144,9 @@ test_wait(void)
 	arm(ARM_CANDIDATE)->firsts = 100;
 	expect(VERDICT_WAIT, TEST_NONE, SYMPTOM_ERROR);
 	CU_ASSERT_EQUAL(verdict_missing(&s.c, &s.v, &what), 81);
+	CU_ASSERT_STRING_EQUAL(s.v.reason,
+	    "error: not enough evidence yet that it is safe: only 100 different keys sent the "
+	    "candidate's 500 requests");
 	CU_ASSERT_EQUAL(what, SYMPTOM_ERROR);
 }
 
