@@ -271,6 +271,15 @@ gate_is_closed(const struct gate *g)
 	return has_limits(g) && !seems_open(g, clock_mono_us());
 }
 
+bool
+gate_is_cooling(const struct gate *g)
+{
+	enum limiter_cause cause;
+
+	return has_limits(g) &&
+	       limiter_cooling_us(limiter_of(g), clock_mono_us(), &cause) != 0;
+}
+
 /* The first in the line, again and again while there is room. */
 static void
 on_timer(void *arg)

@@ -64,6 +64,8 @@ enum gate_result {
 enum gate_result gate_pass(struct gate *g, struct request *r, uint64_t until_us) MUST_CHECK;
 /* Whether a request would not be let through at once, as far as one can see without trying. */
 bool gate_is_closed(const struct gate *g);
+/* Whether its model has to cool down just now. */
+bool gate_is_cooling(const struct gate *g);
 /* For the answer to one that was refused. */
 int64_t gate_retry_after_ms(const struct request *r);
 /* It leaves the line, if it stands in one. */

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import test from "node:test";
 import { blake2b256 } from "./lib/bucket.mjs";
 import { until } from "./lib/grayd.mjs";
-import { demoConfig, startPair } from "./lib/load.mjs";
+import { demoConfig, patience, startPair } from "./lib/load.mjs";
 import { workersOf } from "./lib/proc.mjs";
 import { chatBody, connect, post, requestText } from "./lib/wire.mjs";
 
@@ -278,6 +278,18 @@ test("a stable model that cools down: 429 with the time left, and a candidate is
 	assert.equal((await sim.ledger()).length, 1);
 	const pinned = await ask(grayd, {}, { headers: { ...headers, "x-gray-arm": "candidate" } });
 	assert.deepEqual([pinned.status, pinned.headers["x-gray-arm"]], [200, "candidate"]);
+});
+
+test("where there are no clients a cool-down of stable is told at once, not waited for", async (t) => {
+	const { sim, grayd } = await startPair(t, { script: { models: { old: { faults: [{ kind: "status", status: 429, retry_after: "20" }] }, "*": {} } },
+		config: (s) => demoConfig(s, { release: { attempts: 1, deadline_ms: 60000 } }) });
+
+	assert.equal((await post(grayd.url, {})).status, 429);
+	const began = performance.now(), { status, headers } = await post(grayd.url, {});
+	assert.equal(status, 429);
+	assert.ok(performance.now() - began < 1000 * patience, "it was waited for");
+	assert.ok(Number(headers["retry-after-ms"]) > 15000, headers["retry-after-ms"]);
+	assert.equal((await sim.ledger()).length, 1);
 });
 
 test("no quota and a refused key: no cool-down, whatever they say about time", async (t) => {

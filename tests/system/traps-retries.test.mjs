@@ -50,7 +50,7 @@ for (const { api, kind, name: way } of WAYS) {
 			"limited-once": { stable: "limited-once", attempts: 1 },
 			leaver: { stable: "busy", attempts: 100, backoff_ms: 300, retry_budget_percent: 100 },
 			nowhere: { stable: "nowhere", attempts: 1 },
-			cooling: { stable: "cooling", attempts: 1, deadline_ms: 10000 },
+			cooling: { stable: "cooling", attempts: 1 },
 		};
 		for (const [name, [keys]] of Object.entries(forms)) {
 			models[name] = { faults: status(429, { count: 1, ...keys }) };
