@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// alone: it measures times.
 // The control socket and grayctl against a real grayd: every verb and exit code, rights, races, and
 // clients that are slow, rude, silent, or gone.
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// alone: it measures times.
 // Clients that leave, wherever their request is.
 
 import assert from "node:assert/strict";

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// alone: it measures times.
 // The admin listener: its figures are those of `grayctl stats`, they never fall, and whoever asks
 // for them, however often, slowly or rudely, costs requests nothing.
 

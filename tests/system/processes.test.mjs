@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// alone: it measures times.
 // Master and workers: deaths of every kind, stopping, draining, logs, and what a worker may not have.
 
 import assert from "node:assert/strict";

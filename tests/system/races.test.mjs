@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// alone: it measures times.
 // Changes that meet each other while one of them waits for the disk: what each of them was told must
 // be true, and nobody gets a share that nobody asked for.
 

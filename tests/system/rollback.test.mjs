@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// alone: it measures times.
 // A share that is lowered or rolled back under load: from grayctl's answer on nobody is sent to the
 // candidate, nobody notices anything else, and what waited for the candidate is rescued.
 

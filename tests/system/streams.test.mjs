@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// alone: it measures times.
 // Answers on their way through: byte for byte what the provider sent, each token at once, no more
 // in memory than the client takes, and never an end that looks whole where it is not.
 

@@ -203,6 +203,11 @@ export async function ownProvider(handle) {
 	const server = http.createServer({ noDelay: true }, async (req, res) => {
 		const parts = [];
 		for await (const part of req) parts.push(part);
+		// It has no list of models.
+		if (req.method === "GET") {
+			res.writeHead(404).end();
+			return;
+		}
 		await handle(req, res, Buffer.concat(parts));
 	});
 	await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
