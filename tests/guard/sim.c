@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * What the guard's statistics promise, tried on simulated traffic: prints the tables of
- * docs/guard.md and checks the figures that the guard was built for. The seeds are fixed, so each
+ * daemon/guard.md and checks the figures that the guard was built for. The seeds are fixed, so each
  * run prints the same. Pure: no clock, no network. `guardsim [tests|rollouts]`.
  */
 #include "tests/guard/sim.h"
