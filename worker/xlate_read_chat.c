@@ -39,14 +39,13 @@ read_top_logprobs(struct reader *r, enum jtok first)
 	return (ok && n == 0) || ask_refuse(ask_of(r), "cannot be translated");
 }
 
+/* Not by reader_some(), which counts what an answer says: here is none. */
 static bool
 read_logit_bias(struct reader *r, enum jtok first)
 {
-	bool some;
+	bool empty = first == JTOK_OBJECT && jscan_next(&r->scan) == JTOK_OBJECT_END;
 
-	if (!reader_some(r, first, &some))
-		return false;
-	return !some || ask_refuse(ask_of(r), "cannot be translated");
+	return empty || ask_refuse(ask_of(r), "cannot be translated");
 }
 
 static bool
