@@ -19,6 +19,7 @@ struct usage {
 	uint64_t cache_write; /* written to a cache */
 	uint64_t output;      /* reasoning included */
 	uint64_t reasoning;   /* of `output`; 0 where the provider does not tell */
+	uint64_t tool_input;  /* of `input`: what tools of Gemini's own have found */
 };
 
 enum finish { FINISH_NONE, FINISH_STOP, FINISH_LENGTH, FINISH_FILTER, FINISH_TOOL, FINISH_OTHER };

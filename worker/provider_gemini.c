@@ -293,12 +293,25 @@ static const struct reader_field usage_fields[] = {
 	READER_END,
 };
 
+/* What the chunks before have told. */
+static struct counts
+counts_so_far(const struct usage *u)
+{
+	return (struct counts){
+		.prompt = u->input - u->tool_input + u->cached,
+		.tool_prompt = u->tool_input,
+		.cached = u->cached,
+		.generated = u->output - u->reasoning,
+		.thoughts = u->reasoning,
+	};
+}
+
 /* Each chunk of a stream tells the totals so far, and not always all of them again. */
 static bool
 read_usage(struct reader *r, enum jtok first)
 {
 	struct usage *usage = &r->facts->usage;
-	struct counts counts = { 0 };
+	struct counts counts = counts_so_far(usage);
 
 	r->into = &counts;
 	if (!reader_object(r, first, usage_fields))
@@ -313,6 +326,7 @@ read_usage(struct reader *r, enum jtok first)
 		.cached = counts.cached,
 		.output = counts.generated + counts.thoughts,
 		.reasoning = counts.thoughts,
+		.tool_input = counts.tool_prompt,
 	};
 	return true;
 }

@@ -144,6 +144,21 @@ test_events(void)
 	}
 }
 
+static void
+read_events(const char *const *texts, size_t n, struct facts *f)
+{
+	*f = (struct facts){ .retry_after_ms = -1 };
+	for (size_t i = 0; i < n; i++) {
+		struct sse_event ev = {
+			.data = (const uint8_t *)texts[i],
+			.data_len = strlen(texts[i]),
+		};
+
+		CU_ASSERT_FALSE(ops->read_event(API_GENERATE, &ev, NULL, f) & EVENT_GARBAGE);
+	}
+	CU_ASSERT_TRUE(f->usage.present);
+}
+
 /* The totals of a chunk that names none of them do not undo those before it. */
 static void
 test_usage_of_a_stream(void)
@@ -154,19 +169,31 @@ test_usage_of_a_stream(void)
 		USAGE(""),
 		PARTS("{\"text\":\"a\"}"),
 	};
-	struct facts f = { .retry_after_ms = -1 };
+	struct facts f;
 
-	for (size_t i = 0; i < COUNT(texts); i++) {
-		struct sse_event ev = {
-			.data = (const uint8_t *)texts[i],
-			.data_len = strlen(texts[i]),
-		};
-
-		CU_ASSERT_FALSE(ops->read_event(API_GENERATE, &ev, NULL, &f) & EVENT_GARBAGE);
-	}
-	CU_ASSERT_TRUE(f.usage.present);
+	read_events(texts, COUNT(texts), &f);
 	CU_ASSERT_EQUAL(f.usage.input, 10);
 	CU_ASSERT_EQUAL(f.usage.output, 5);
+}
+
+/* Nor does a chunk that names only some: the prompt was billed all the same. */
+static void
+test_usage_in_pieces(void)
+{
+	static const char *const texts[] = {
+		USAGE("\"promptTokenCount\":1000,\"cachedContentTokenCount\":400,"
+		      "\"toolUsePromptTokenCount\":7"),
+		USAGE("\"thoughtsTokenCount\":20"),
+		USAGE("\"candidatesTokenCount\":3"),
+		USAGE("\"candidatesTokenCount\":5"),
+	};
+	struct facts f;
+
+	read_events(texts, COUNT(texts), &f);
+	CU_ASSERT_EQUAL(f.usage.input, 607);
+	CU_ASSERT_EQUAL(f.usage.cached, 400);
+	CU_ASSERT_EQUAL(f.usage.output, 25);
+	CU_ASSERT_EQUAL(f.usage.reasoning, 20);
 }
 
 void
@@ -179,4 +206,5 @@ suite_provider_gemini(void)
 	CU_add_test(s, "answers, whole and cut", test_answers);
 	CU_add_test(s, "events", test_events);
 	CU_add_test(s, "usage of a stream", test_usage_of_a_stream);
+	CU_add_test(s, "usage of a stream in pieces", test_usage_in_pieces);
 }
