@@ -11,6 +11,7 @@
 #include "common/mask.h"
 
 #define BYTES_MAX (64u << 20)
+#define COUNT_MAX 1e12 /* tokens of one answer */
 
 void
 stress_reply_init(struct stress_reply *r, bool stream)
@@ -124,13 +125,14 @@ get(const cJSON *object, const char *name)
 	return cJSON_GetObjectItemCaseSensitive(object, name);
 }
 
+/* A number that no count can be is none. */
 static uint64_t
 count_in(const cJSON *object, const char *name)
 {
 	const cJSON *number = get(object, name);
+	double value = cJSON_IsNumber(number) ? number->valuedouble : 0;
 
-	return cJSON_IsNumber(number) && number->valuedouble > 0 ? (uint64_t)number->valuedouble
-								 : 0;
+	return value > 0 && value < COUNT_MAX ? (uint64_t)value : 0;
 }
 
 /* A stream has its cost in the usage; of a whole answer it stands in the head, with all digits. */

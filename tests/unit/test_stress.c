@@ -50,6 +50,21 @@ test_whole(void)
 	stress_reply_free(&r);
 }
 
+/* A usage that is none must not overflow the sums. */
+static void
+test_hostile_usage(void)
+{
+	static const char body[] =
+	    "{\"choices\":[{\"message\":{\"content\":\"hi\"}}],\"usage\":{\"prompt_tokens\":1e300,"
+	    "\"completion_tokens\":18446744073709551615,"
+	    "\"prompt_tokens_details\":{\"cached_tokens\":-7}}}";
+	struct stress_reply r = { 0 };
+
+	CU_ASSERT_TRUE(read_answer(&r, false, head, body, sizeof(body)));
+	CU_ASSERT(r.input == 0 && r.cached == 0 && r.output == 0);
+	stress_reply_free(&r);
+}
+
 static void
 test_stream(void)
 {
@@ -207,6 +222,7 @@ suite_stress(void)
 	CU_pSuite s = CU_add_suite("stress", NULL, NULL);
 
 	CU_add_test(s, "a whole answer, at any split", test_whole);
+	CU_add_test(s, "a usage that is none", test_hostile_usage);
 	CU_add_test(s, "a stream, at any split", test_stream);
 	CU_add_test(s, "bad answers", test_bad);
 	CU_add_test(s, "quantiles", test_quantiles);
