@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The programs compared: what each needs, its configuration, and how it is started. Every one runs
 // on one processor, logs each request to a file, and keeps its connections to the provider alive.
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { collect, family, freePort, start, stop, untilServing } from './process.mjs';
@@ -85,14 +86,18 @@ backend provider
   server sim 127.0.0.1:${c.providerPort}
 `;
 
-function graydConfig(c) {
+// `guard`: it watches. `all`: also with client keys, exact limits and prices.
+function graydConfig(c, programs, { guard = false, all = false } = {}) {
   const models = {};
   const releases = {};
+  const more = all ? { price: { input: 2, cached_input: 0.5, output: 8 }, rate_per_minute: 1000000 } : {};
   for (const [name, upstream] of Object.entries(MODELS)) {
-    models[upstream] = { provider: 'sim', name: upstream };
-    models[`${upstream}-2`] = { provider: 'sim', name: upstream };
-    releases[name] = { stable: upstream, candidate: `${upstream}-2` };
+    models[upstream] = { provider: 'sim', name: upstream, ...more };
+    models[`${upstream}-2`] = { provider: 'sim', name: upstream, ...more };
+    releases[name] = { stable: upstream, candidate: `${upstream}-2`, guard: { mode: guard ? 'watch' : 'off' } };
   }
+  const client = all && JSON.parse(execFileSync(programs.grayctl, ['-j', 'key', 'new', 'bench'], { encoding: 'utf8' }));
+  if (client) c.headers = [`Authorization: Bearer ${client.key}`];
   return JSON.stringify({
     listen: [`127.0.0.1:${c.port}`],
     admin_listen: '',
@@ -105,6 +110,7 @@ function graydConfig(c) {
     providers: { sim: { kind: 'openai', base_url: `http://127.0.0.1:${c.providerPort}/v1` } },
     models,
     releases,
+    clients: client ? [{ ...client.entry, rate_per_minute: 1000000 }] : [],
   }, null, 2);
 }
 
@@ -115,6 +121,21 @@ function nginx(name, lua, needs, says) {
     says,
     config: (c, programs) => nginxConfig(c, programs, lua),
     command: (c, programs) => [programs.nginx, '-c', c.config, '-e', `${c.folder}/error.log`],
+  };
+}
+
+function grayd(name, says, options) {
+  return {
+    name,
+    needs: ['grayd', 'grayctl'],
+    says: `one worker, candidate at half${says}`,
+    config: (c, programs) => graydConfig(c, programs, options),
+    command: (c, programs) => [programs.grayd, '-c', c.config],
+    // Half of the traffic to each arm.
+    ready: async (c, programs, cpu) => {
+      for (const release of Object.keys(MODELS))
+        await collect(cpu, [programs.grayctl, '-s', `${c.folder}/control.sock`, 'weight', release, '50']);
+    },
   };
 }
 
@@ -131,18 +152,9 @@ export const PROXIES = [
     config: haproxyConfig,
     command: (c, programs) => [programs.haproxy, '-db', '-f', c.config],
   },
-  {
-    name: 'grayd',
-    needs: ['grayd', 'grayctl'],
-    says: 'one worker, candidate at half, all its work switched on',
-    config: graydConfig,
-    command: (c, programs) => [programs.grayd, '-c', c.config],
-    // Half of the traffic to each arm.
-    ready: async (c, programs, cpu) => {
-      for (const release of Object.keys(MODELS))
-        await collect(cpu, [programs.grayctl, '-s', `${c.folder}/control.sock`, 'weight', release, '50']);
-    },
-  },
+  grayd('grayd', '', {}),
+  grayd('grayd+guard', ', the guard watches', { guard: true }),
+  grayd('grayd+all', ', the guard watches, client keys, exact limits, prices', { guard: true, all: true }),
 ];
 
 // Starts a proxy; returns where it serves and which processes it is made of.
@@ -158,6 +170,7 @@ export async function launch(proxy, bench) {
     streamPort: await freePort(),
     providerPort: bench.providerPort,
     descriptors: bench.descriptors,
+    headers: [],
   };
   fs.writeFileSync(c.config, proxy.config(c, bench.programs));
   const child = start(bench.proxyCpu, proxy.command(c, bench.programs), `${folder}/output.log`);
@@ -169,5 +182,5 @@ export async function launch(proxy, bench) {
     throw error;
   }
   const streamPort = proxy.needs.includes('nginx') ? c.streamPort : c.port;
-  return { child, pids: family(child.pid), port: c.port, streamPort };
+  return { child, pids: family(child.pid), port: c.port, streamPort, headers: c.headers };
 }

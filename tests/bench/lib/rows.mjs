@@ -3,8 +3,8 @@
 // summary to one number.
 import { collect } from './process.mjs';
 
-async function load(bench, port, pids, args) {
-  const watch = pids.flatMap((pid) => ['--watch', String(pid)]);
+async function load(bench, port, { pids, headers = [] }, args) {
+  const watch = [...pids.flatMap((pid) => ['--watch', String(pid)]), ...headers.flatMap((line) => ['-H', line])];
   const url = `http://127.0.0.1:${port}/v1/chat/completions`;
   const text = await collect(bench.loadCpu,
     [bench.programs.loadgen, '--url', url, '-j', ...watch, ...args.map(String)]);
@@ -27,7 +27,7 @@ function whole(key, title, bodyBytes, aims) {
     aims,
     repetitions: (bench) => bench.repetitions,
     measure: async (bench, proxy) => {
-      const summary = await load(bench, proxy.port, proxy.pids,
+      const summary = await load(bench, proxy.port, proxy,
         ['-c', 64, '-b', bodyBytes, '-m', 'bench', '--warmup', bench.warmup, '-d', bench.seconds]);
       mustBe(summary, ['ok']);
       return {
@@ -48,7 +48,7 @@ const token = {
   aims: [{ against: 'nginx', most: 1.25 }],
   repetitions: (bench) => bench.repetitions,
   measure: async (bench, proxy) => {
-    const summary = await load(bench, proxy.streamPort, proxy.pids,
+    const summary = await load(bench, proxy.streamPort, proxy,
       ['--streams', bench.streams, '-m', 'stream', '--ramp-ms', 1000,
         '--warmup', 1 + bench.warmup, '-d', bench.seconds]);
     mustBe(summary, ['ok', 'stopped']);
@@ -71,8 +71,8 @@ const memory = {
   fresh: true,
   repetitions: (bench) => Math.min(3, bench.repetitions),
   measure: async (bench, proxy) => {
-    const before = await load(bench, proxy.streamPort, proxy.pids, ['-c', 4, '-n', 40, '-m', 'bench']);
-    const summary = await load(bench, proxy.streamPort, proxy.pids,
+    const before = await load(bench, proxy.streamPort, proxy, ['-c', 4, '-n', 40, '-m', 'bench']);
+    const summary = await load(bench, proxy.streamPort, proxy,
       ['--streams', bench.held, '-m', 'hold', '--ramp-ms', 2000, '--warmup', 4, '-d', 1]);
     mustBe(summary, ['ok', 'stopped']);
     if (summary.verdicts.stopped !== bench.held)
