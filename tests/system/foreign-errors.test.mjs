@@ -64,7 +64,8 @@ for (const { api, kind, name: way, native } of WAYS)
 		before(async () => {
 			const names = Object.keys(rows);
 			const models = Object.fromEntries(names.map((status) => [`m${status}`,
-				{ faults: [{ kind: "status", status: Number(status), message: WORDS }] }]));
+				{ faults: [{ kind: "status", status: Number(status), message: WORDS,
+					...(status === "529" && { retry_after: "0" }) /* no pause for the next request */ }] }]));
 			models.midway = { faults: [{ kind: "error_event", after: 2, status: 503, message: WORDS }] };
 			pair = await startPair({ script: { models }, provider: { kind }, config: {
 				models: Object.fromEntries(Object.keys(models).map((model) => [model, { provider: "sim" }])),
