@@ -63,6 +63,12 @@ take_reason(struct stress_reply *r, const char *value)
 }
 
 static void
+take_diverted(struct stress_reply *r, const char *value)
+{
+	r->diverted = *value != '\0';
+}
+
+static void
 take_attempts(struct stress_reply *r, const char *value)
 {
 	r->attempts = (unsigned)strtoul(value, NULL, 10);
@@ -88,6 +94,7 @@ static const struct {
 	{ "x-gray-arm", take_arm },
 	{ "x-gray-fallback", take_fallback },
 	{ "x-gray-fallback-reason", take_reason },
+	{ "x-gray-diverted", take_diverted },
 	{ "x-gray-attempts", take_attempts },
 	{ "x-gray-cost-usd", take_cost },
 	{ "x-gray-estimated-cost-usd", take_estimated },

@@ -23,6 +23,7 @@ struct stress_reply {
 	enum arm arm;	 /* who answered */
 	bool fallback;	 /* and it was assigned to the other one */
 	char reason[STRESS_WORD_BYTES];
+	bool diverted; /* the candidate's, but it could not be asked just now: stable was */
 	unsigned attempts;
 	uint64_t input, cached, output; /* tokens; `input` without cached ones */
 	bool priced;

@@ -14,7 +14,7 @@
 #define POLL_MS	       100
 #define PROGRESS_US    (200 * (uint64_t)US_PER_MS)
 #define KEY_LINE_BYTES 4200
-#define IN_VAIN	       3 /* connections in a row without a single answer before it gives up */
+#define IN_VAIN	       3 /* connections without a single answer before it gives up */
 
 static volatile sig_atomic_t interrupted;
 
@@ -35,6 +35,7 @@ struct run {
 	struct flight *flights;
 	uint64_t begun, under_way, number; /* `number`: of this test, in request ids */
 	uint64_t told_us;
+	bool reached; /* some answer had a head */
 	bool stop;
 	enum stress_end end;
 };
@@ -176,11 +177,12 @@ finish(struct run *run, struct flight *f, CURLcode rc)
 		    f->why[0] != '\0' ? f->why : curl_easy_strerror(rc));
 	}
 	stress_tally_add(run->tally, r, ok, f->started_us, clock_mono_us());
+	run->reached |= r->status != 0;
 	if (run->tally->answered > 0)
 		return;
 	if (r->status == 401 || r->status == 403)
 		give_up(run, STRESS_DENIED, r->message);
-	else if (r->status == 0 && run->tally->sent >= IN_VAIN)
+	else if (!run->reached && (run->tally->sent >= IN_VAIN || run->tally->sent == run->plan->n))
 		give_up(run, STRESS_UNREACHABLE, r->message);
 }
 

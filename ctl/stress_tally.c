@@ -102,6 +102,7 @@ stress_tally_add(struct stress_tally *t, const struct stress_reply *r, bool ok, 
 		t->fallbacks++;
 		add_reason(t, r->reason);
 	}
+	t->diverted += r->diverted;
 	t->cost = money_sum(t->cost, r->cost);
 	t->estimated = money_sum(t->estimated, r->estimated);
 	if (ok && !r->priced)
@@ -202,6 +203,7 @@ stress_tally_print(struct stress_tally *t, cJSON *into)
 	reasons = cJSON_AddObjectToObject(into, "fallback_reasons");
 	for (unsigned i = 0; i < t->n_reasons; i++)
 		cJSON_AddNumberToObject(reasons, t->reasons[i].reason, (double)t->reasons[i].count);
+	cJSON_AddNumberToObject(into, "diverted", (double)t->diverted);
 	arms = cJSON_AddObjectToObject(into, "arms");
 	for (unsigned arm = 0; arm < ARM_COUNT; arm++)
 		print_arm(arms, (enum arm)arm, t);

@@ -29,7 +29,7 @@ struct stress_error {
 };
 
 struct stress_tally {
-	uint64_t sent, answered, failed, attempts, fallbacks;
+	uint64_t sent, answered, failed, attempts, fallbacks, diverted;
 	uint64_t assigned[ARM_COUNT];	   /* by the split, as far as the answers tell */
 	struct stress_arm arms[ARM_COUNT]; /* who answered */
 	struct money cost, estimated;

@@ -206,10 +206,12 @@ print_release(const struct screen *screen, const cJSON *release, const char *hea
 	struct arms arms = find_arms(release);
 	char set[WORDS_BYTES];
 
-	fprintf(screen->out, "%s%s%s: candidate at %s, %s\n",
-	    colour_begin(COLOUR_BOLD, screen->colour), answer_text(release, "release"),
-	    colour_end(COLOUR_BOLD, screen->colour), answer_percent(release, "set_percent", set),
-	    heading);
+	fprintf(screen->out, "%s%s%s: ", colour_begin(COLOUR_BOLD, screen->colour),
+	    answer_text(release, "release"), colour_end(COLOUR_BOLD, screen->colour));
+	if (arms.n == ARMS)
+		fprintf(
+		    screen->out, "candidate at %s, ", answer_percent(release, "set_percent", set));
+	fprintf(screen->out, "%s\n", heading);
 	print_table(screen, release, &arms);
 	print_month(screen, answer_get(release, "month"), &arms);
 	print_basis(screen, &arms);

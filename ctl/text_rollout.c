@@ -224,10 +224,11 @@ print_alarms(const struct screen *screen, const cJSON *r, const char *now)
 
 		if (!cJSON_IsObject(alarm))
 			continue;
-		fprintf(screen->out, "%s: %salarm%s: %s; %.0f times since %s\n",
+		fprintf(screen->out, "%s: %salarm%s: %s; %.0f time%s since %s\n",
 		    answer_text(r, "release"), colour_begin(COLOUR_BAD, screen->colour),
 		    colour_end(COLOUR_BAD, screen->colour), answer_text(alarm, "text"),
 		    answer_number(alarm, "attempts"),
+		    answer_number(alarm, "attempts") == 1 ? "" : "s",
 		    words_time(words, answer_text(alarm, "since"), now));
 	}
 }

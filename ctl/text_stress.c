@@ -86,6 +86,11 @@ print_split(const struct screen *screen, const cJSON *answer)
 		fprintf(screen->out, " (by chance between %.5g and %.5g %%)",
 		    answer_number(split, "expected_low"), answer_number(split, "expected_high"));
 	fputs("\n", screen->out);
+	if (answer_number(answer, "diverted") > 0)
+		fprintf(screen->out,
+		    "diverted: %.0f to stable, since the candidate was at its limit or cooled "
+		    "down\n",
+		    answer_number(answer, "diverted"));
 }
 
 static void

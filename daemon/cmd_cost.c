@@ -14,7 +14,7 @@
 #include "daemon/rates.h"
 
 #define MONTH_US (30 * 86400 * (uint64_t)US_PER_S)
-/* With fewer answers the tokens of the other arm say more about a model than its own. */
+/* With fewer answers than this, and than the other arm has, that one's tokens say more. */
 #define MEASURED_LEAST 100
 #define BATCH	       1000
 
@@ -68,7 +68,7 @@ find_unit(const struct account *a, enum arm arm)
 
 	if (!unit.known)
 		return unit;
-	if (a->now.served[arm] >= MEASURED_LEAST || a->now.served[other] == 0) {
+	if (a->now.served[arm] >= MEASURED_LEAST || a->now.served[other] <= a->now.served[arm]) {
 		unit.basis = "measured";
 		unit.n = a->now.served[arm];
 		unit.cost = a->now.cost[arm];

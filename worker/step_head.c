@@ -72,7 +72,7 @@ step_identify(struct request *r)
 	if (!auth_check(r->conn, r->head, r->head_bytes, &r->client))
 		return step_refuse(r, 401, "invalid_api_key",
 		    "the API key is missing or not known here; send it as Authorization: Bearer "
-		    "KEY");
+		    "KEY or as x-api-key: KEY");
 	if (!intake_pin(r))
 		return step_refuse(
 		    r, 400, "invalid_header", "x-gray-arm is either \"stable\" or \"candidate\"");

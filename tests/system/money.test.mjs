@@ -315,12 +315,27 @@ describe("cost", () => {
 		assert.match(stdout, /^candidate has served too few requests to say: these are the tokens of the other model at its prices$/m);
 	});
 
+	test("too few at both: only the arm that has served less goes by the other's tokens", async (t) => {
+		const { grayd } = await startPair(t, { script: { models: { "gpt-4.1": { usage: { ...USAGE, input: 1000, cached: 0, output: 500 } } } }, config: missionConfig });
+
+		for (let i = 0; i < 5; i++) await ask(grayd, BODY("gpt-4.1"));
+		assert.equal((await ask(grayd, BODY("gpt-4.1"), { "x-gray-arm": "candidate" })).status, 200);
+		await until("all are counted", async () => {
+			const { arms } = (await grayd.ctl(["-j", "cost"])).json.releases["gpt-4.1"];
+			return arms.stable.served === 5 && arms.candidate.served === 1;
+		});
+		const { arms } = (await grayd.ctl(["-j", "cost"])).json.releases["gpt-4.1"];
+		assert.deepEqual([arms.stable.per_1000_usd, arms.stable.per_1000_basis], ["45.000000000000", "measured"]);
+		assert.deepEqual([arms.candidate.per_1000_usd, arms.candidate.per_1000_basis], ["6.000000000000", "prices"]);
+	});
+
 	test("a release without a candidate, and one that is not there", async (t) => {
 		const { grayd } = await pairOf(t, { chat: { usage: USAGE } });
 
 		await ask(grayd, BODY("chat"));
 		const { stdout } = await grayd.ctl(["cost", "chat"]);
 		assert.match(stdout, /^ +STABLE$/m);
+		assert.match(stdout, /^chat: since /);
 		const none = await grayd.ctl(["cost", "nothing"]);
 		assert.equal(none.code, 1);
 		assert.match(none.stderr, /there is no release "nothing"/);

@@ -180,6 +180,10 @@ test("a candidate at its limit: stable takes its share, and it is nobody's failu
 	const { stable, candidate } = await arms(grayd);
 	assert.deepEqual([candidate.requests, candidate.diverted, candidate.fallbacks, stable.requests], [5, 15, 0, 15]);
 	assert.deepEqual(candidate.outcomes, { ok: 5 });
+	const stress = await grayd.ctl(["-j", "stress", "demo", "-n", "4"]);
+	assert.deepEqual([stress.code, stress.json.diverted, stress.json.arms.stable.answered], [0, 4, 4]);
+	assert.match((await grayd.ctl(["stress", "demo", "-n", "3"])).stdout,
+		/^diverted: 3 to stable, since the candidate was at its limit or cooled down$/m);
 	assert.equal((await grayd.ctl(["-j", "stats", "demo"])).json.releases.demo.measured_percent, 100);
 	// Who asks for the candidate is told that it cannot be had.
 	const pinned = await post(grayd.url, {}, { headers: { "x-gray-arm": "candidate" } });

@@ -169,6 +169,10 @@ test("nobody there: exit 7, and a release that is not there: exit 1", async (t) 
 	const vain = await grayd.ctl(["stress", "demo", "--url", "http://127.0.0.1:1/v1"]);
 	assert.equal(vain.code, 7);
 	assert.match(vain.stderr, /no request reached http:\/\/127\.0\.0\.1:1\/v1\/chat\/completions: .*connect/);
+	// With fewer requests than it takes to give up, too.
+	const two = await grayd.ctl(["stress", "demo", "-n", "2", "--url", "http://127.0.0.1:1/v1"]);
+	assert.equal(two.code, 7);
+	assert.match(two.stderr, /no request reached /);
 	const unknown = await grayd.ctl(["stress", "nothing"]);
 	assert.equal(unknown.code, 1);
 	assert.match(unknown.stderr, /there is no release "nothing"/);
