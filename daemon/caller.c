@@ -466,7 +466,7 @@ callers_make_room(struct callers *all, enum peer_right newcomer)
 		enum rank rank = c != NULL ? rank_of(c, newcomer, has_left, now_us) : STAYS;
 
 		if (rank == STAYS || rank < highest ||
-		    (rank == highest && c->heard_us >= first->heard_us))
+		    (first != NULL && rank == highest && c->heard_us >= first->heard_us))
 			continue;
 		first = c;
 		highest = rank;
