@@ -18,6 +18,7 @@ ask_free(struct ask *a)
 	free(a->parts.items);
 	free(a->tools.items);
 	free(a->stops.items);
+	free(a->calls.items);
 }
 
 /* A new item, all zero; NULL: refused or no memory. */
@@ -102,6 +103,70 @@ struct ask_tool *
 ask_add_tool(struct ask *a)
 {
 	return add(a, &a->tools, sizeof(struct ask_tool));
+}
+
+/* ---- calls by their ids ---------------------------------------------------------------------- */
+
+static int
+compare_ids(const struct ask *a, uint32_t x, uint32_t y)
+{
+	struct jspan one = ask_parts(a)[x].id, other = ask_parts(a)[y].id;
+
+	if (one.len != other.len)
+		return one.len < other.len ? -1 : 1;
+	return memcmp(a->body + one.off, a->body + other.off, one.len);
+}
+
+/* Those with the same id by their places. */
+static int
+compare_calls(const void *x, const void *y, void *ask)
+{
+	uint32_t one = *(const uint32_t *)x, other = *(const uint32_t *)y;
+	int side = compare_ids(ask, one, other);
+
+	return side != 0 ? side : (one > other) - (one < other);
+}
+
+static bool
+sort_calls(struct ask *a)
+{
+	for (uint32_t i = 0; i < a->parts.n; i++) {
+		uint32_t *call;
+
+		if (ask_parts(a)[i].kind != ASK_CALL)
+			continue;
+		call = add(a, &a->calls, sizeof(*call));
+		if (call == NULL)
+			return false;
+		*call = i;
+	}
+	if (a->calls.n == 0)
+		return false;
+	qsort_r(a->calls.items, a->calls.n, sizeof(uint32_t), compare_calls, a);
+	return true;
+}
+
+/* Sorted once: a client may send thousands of both, with ids that are long and alike. */
+const struct ask_part *
+ask_find_call(struct ask *a, const struct ask_part *result)
+{
+	uint32_t place = (uint32_t)(result - ask_parts(a)), low = 0, high;
+	const uint32_t *calls;
+
+	if (a->calls.n == 0 && !sort_calls(a))
+		return NULL;
+	calls = a->calls.items;
+	for (high = a->calls.n; low < high;) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (compare_calls(&calls[middle], &place, a) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == 0 || compare_ids(a, calls[low - 1], place) != 0)
+		return NULL;
+	return &ask_parts(a)[calls[low - 1]];
 }
 
 /* ---- for writers ----------------------------------------------------------------------------- */

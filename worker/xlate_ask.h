@@ -80,6 +80,7 @@ struct ask {
 	struct ask_list system; /* struct jspan: texts */
 	struct ask_list turns, parts, tools;
 	struct ask_list stops; /* struct jspan: strings */
+	struct ask_list calls; /* uint32_t: parts, sorted for ask_find_call() */
 	/* Numbers as they are written; len 0: not given. */
 	struct jspan max_tokens, temperature, top_p, top_k, seed, presence_penalty,
 	    frequency_penalty;
@@ -189,6 +190,8 @@ bool xlate_write_chat(struct ask *a, const struct xlate_target *t, struct jout *
 /* Refuses a part, by its place in the client's request with `member` behind it. Always false. */
 bool ask_refuse_part(struct ask *a, const struct ask_part *part, const char *member,
     const char *fmt, ...) PRINTF_LIKE(4, 5);
+/* The call that a result answers: the last one before it with its id. NULL: none, or no memory. */
+const struct ask_part *ask_find_call(struct ask *a, const struct ask_part *result);
 /* Writes the arguments of a call as a JSON object; refuses what is none. */
 bool ask_write_object(struct ask *a, const struct ask_part *call, struct jout *o);
 /* "NAME":"SPAN", if there is one. */

@@ -94,25 +94,10 @@ put_call(struct ask *a, struct jout *o, const struct ask_part *part)
 }
 
 /* Results go by the tool's name there, not by the call's id. */
-static const struct ask_part *
-find_call(const struct ask *a, const struct ask_part *result)
-{
-	const struct ask_part *parts = ask_parts(a);
-
-	for (size_t i = (size_t)(result - parts); i-- > 0;) {
-		const struct ask_part *part = &parts[i];
-
-		if (part->kind == ASK_CALL && part->id.len == result->id.len &&
-		    memcmp(a->body + part->id.off, a->body + result->id.off, result->id.len) == 0)
-			return part;
-	}
-	return NULL;
-}
-
 static bool
 put_result(struct ask *a, struct jout *o, const struct ask_part *part)
 {
-	const struct ask_part *call = find_call(a, part);
+	const struct ask_part *call = ask_find_call(a, part);
 
 	if (call == NULL)
 		return ask_refuse_part(a, part, "",

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "tests/unit/golden.h"
 #include "worker/xlate.h"
@@ -335,6 +336,46 @@ test_too_many_parts(void)
 	buf_free(&body);
 }
 
+/* Ids that are long and alike, and results that all answer the first call: no worker may look
+ * through all calls for each of them. */
+static void
+test_many_results(void)
+{
+	enum { N = 8000, ID_BYTES = 1000 };
+	struct golden g = { .header = "chat > gemini" };
+	struct buf body = { 0 }, out = { 0 };
+	struct xlate_error e;
+	char id[ID_BYTES + 1];
+	clock_t begun;
+
+	memset(id, 'x', ID_BYTES);
+	id[ID_BYTES] = '\0';
+	say(&body,
+	    "{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[");
+	for (int i = 0; i < N; i++) {
+		snprintf(id + ID_BYTES - 4, 5, "%04u", (unsigned)i % 10000);
+		CU_ASSERT_EQUAL(buf_addf(&body,
+				    "%s{\"id\":\"%s\",\"function\":{\"name\":\"%s\"}}",
+				    i > 0 ? "," : "", id, i > 0 ? "other" : "first"),
+		    0);
+	}
+	say(&body, "]}");
+	snprintf(id + ID_BYTES - 4, 5, "0000");
+	for (int i = 0; i < N; i++)
+		CU_ASSERT_EQUAL(
+		    buf_addf(&body, ",{\"role\":\"tool\",\"tool_call_id\":\"%s\"}", id), 0);
+	say(&body, "]}");
+	begun = clock();
+	CU_ASSERT_EQUAL(translate(&g, buf_bytes(&body), buf_len(&body), &out, &e), XLATE_OK);
+	CU_ASSERT(clock() - begun < CLOCKS_PER_SEC / 2);
+	CU_ASSERT_PTR_NOT_NULL(memmem(buf_bytes(&out), buf_len(&out),
+	    "{\"functionResponse\":{\"name\":\"first\"", 35));
+	CU_ASSERT_PTR_NULL(memmem(buf_bytes(&out), buf_len(&out),
+	    "{\"functionResponse\":{\"name\":\"other\"", 35));
+	buf_free(&body);
+	buf_free(&out);
+}
+
 void
 suite_xlate(void)
 {
@@ -342,6 +383,7 @@ suite_xlate(void)
 
 	CU_add_test(s, "which API is whose", test_apis);
 	CU_add_test(s, "golden requests", test_requests);
+	CU_add_test(s, "many results of calls", test_many_results);
 	CU_add_test(s, "golden answers", test_answers);
 	CU_add_test(s, "golden streams, every split", test_streams);
 	CU_add_test(s, "too many parts", test_too_many_parts);
