@@ -16,6 +16,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "daemon/master.h"
+#include "daemon/notes.h"
 #include "daemon/plan.h"
 
 #define FRESH_US     (3 * (uint64_t)US_PER_S) /* an older verdict is none */
@@ -28,31 +29,7 @@
 struct watched *
 guard_find(struct guard *g, const char *name)
 {
-	struct watched *unused = NULL;
-
-	for (unsigned i = 0; i < RELEASES_MAX; i++) {
-		if (strcmp(g->all[i].name, name) == 0)
-			return &g->all[i];
-		if (unused == NULL && g->all[i].name[0] == '\0')
-			unused = &g->all[i];
-	}
-	if (unused != NULL)
-		snprintf(unused->name, sizeof(unused->name), "%s", name);
-	return unused;
-}
-
-/* A reload may have taken releases away. */
-static void
-forget_the_gone(struct master *m)
-{
-	for (unsigned i = 0; i < RELEASES_MAX; i++) {
-		struct watched *w = &m->guard->all[i];
-
-		if (w->name[0] == '\0' || policy_find(&m->policy, w->name) != NULL)
-			continue;
-		transition_forget(m, w);
-		memset(w, 0, sizeof(*w));
-	}
+	return notes_find(g->all, sizeof(g->all[0]), name);
 }
 
 /* ---- the verdict ----------------------------------------------------------------------------- */
@@ -356,7 +333,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (m->stopping)
 		return;
-	forget_the_gone(m);
+	notes_forget_the_gone(m, m->guard->all, sizeof(m->guard->all[0]));
 	forget_old_keys(m, &policy);
 	for (uint32_t i = m->guard->turn++ % TURNS; i < policy.n_releases; i += TURNS)
 		watch_release(m, &policy.releases[i], now_us);

@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "daemon/guard.h"
 #include "daemon/master.h"
+#include "daemon/notes.h"
 #include "daemon/validation.h"
 
 #define TICK_US	 (100 * US_PER_MS)
@@ -34,36 +35,6 @@ struct planner {
 	struct event tick;
 	struct planned all[RELEASES_MAX];
 };
-
-static struct planned *
-find_planned(struct planner *p, const char *name)
-{
-	struct planned *unused = NULL;
-
-	for (unsigned i = 0; i < RELEASES_MAX; i++) {
-		if (strcmp(p->all[i].name, name) == 0)
-			return &p->all[i];
-		if (unused == NULL && p->all[i].name[0] == '\0')
-			unused = &p->all[i];
-	}
-	if (unused != NULL)
-		snprintf(unused->name, sizeof(unused->name), "%s", name);
-	return unused;
-}
-
-/* A reload may have taken releases away. */
-static void
-forget_the_gone(struct master *m)
-{
-	for (unsigned i = 0; i < RELEASES_MAX; i++) {
-		struct planned *p = &m->planner->all[i];
-
-		if (p->name[0] == '\0' || policy_find(&m->policy, p->name) != NULL)
-			continue;
-		transition_forget(m, p);
-		memset(p, 0, sizeof(*p));
-	}
-}
 
 /* ---- orders ---------------------------------------------------------------------------------- */
 
@@ -167,7 +138,7 @@ tick_release(struct master *m, const struct policy_release *now, uint64_t mono_u
 {
 	const struct config_release *config =
 	    config_find_release(m->config, now->name, strlen(now->name));
-	struct planned *p = find_planned(m->planner, now->name);
+	struct planned *p = notes_find(m->planner->all, sizeof(*p), now->name);
 	struct plan_facts facts = {
 		.now = now, .config = config, .mono_us = mono_us, .wall_us = clock_wall_us()
 	};
@@ -195,7 +166,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (m->stopping)
 		return;
-	forget_the_gone(m);
+	notes_forget_the_gone(m, m->planner->all, sizeof(m->planner->all[0]));
 	for (uint32_t i = 0; i < policy.n_releases; i++)
 		tick_release(m, &policy.releases[i], now_us);
 }

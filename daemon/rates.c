@@ -9,6 +9,7 @@
 
 #include "common/clock.h"
 #include "daemon/master.h"
+#include "daemon/notes.h"
 
 struct watched {
 	char name[NAME_BYTES]; /* empty: not used */
@@ -75,43 +76,16 @@ rate_ring_look(const struct rate_ring *ring, const struct rate_point *now, struc
 
 /* ---- the master's ---------------------------------------------------------------------------- */
 
-static struct watched *
-find_watched(struct rates *rates, const char *name)
-{
-	struct watched *unused = NULL;
-
-	for (unsigned i = 0; i < RELEASES_MAX; i++) {
-		if (strcmp(rates->all[i].name, name) == 0)
-			return &rates->all[i];
-		if (unused == NULL && rates->all[i].name[0] == '\0')
-			unused = &rates->all[i];
-	}
-	if (unused != NULL)
-		snprintf(unused->name, sizeof(unused->name), "%s", name);
-	return unused;
-}
-
-static void
-forget_the_gone(struct master *m)
-{
-	for (unsigned i = 0; i < RELEASES_MAX; i++) {
-		struct watched *w = &m->rates->all[i];
-
-		if (w->name[0] != '\0' && policy_find(&m->policy, w->name) == NULL)
-			memset(w, 0, sizeof(*w));
-	}
-}
-
 static void
 take_points(struct master *m)
 {
 	struct rates *rates = m->rates;
 	uint64_t now_us = clock_mono_us();
 
-	forget_the_gone(m);
+	notes_forget_the_gone(m, m->rates->all, sizeof(m->rates->all[0]));
 	for (unsigned i = 0; i < m->config->n_releases; i++) {
 		const char *name = m->config->releases[i].name;
-		struct watched *w = find_watched(rates, name);
+		struct watched *w = notes_find(rates->all, sizeof(*w), name);
 		struct rate_point point;
 
 		if (w == NULL)
