@@ -8,16 +8,25 @@
 
 #include <string.h>
 
-/* The first CR or LF in p .. end, or `end`. */
+#define PIECE_BYTES 512
+
+/* The first CR or LF in p .. end, or `end`. Piece by piece: else each line of an event without any
+ * LF would be looked for one up to the event's end. */
 static const uint8_t *
 line_end(const uint8_t *p, const uint8_t *end)
 {
-	const uint8_t *lf = memchr(p, '\n', (size_t)(end - p)), *cr;
+	while (p < end) {
+		size_t n = end - p < PIECE_BYTES ? (size_t)(end - p) : PIECE_BYTES;
+		const uint8_t *lf = memchr(p, '\n', n), *cr;
 
-	if (lf == NULL)
-		lf = end;
-	cr = memchr(p, '\r', (size_t)(lf - p));
-	return cr != NULL ? cr : lf;
+		cr = memchr(p, '\r', lf != NULL ? (size_t)(lf - p) : n);
+		if (cr != NULL)
+			return cr;
+		if (lf != NULL)
+			return lf;
+		p += n;
+	}
+	return end;
 }
 
 /* Length of the line break at p < end; 0: a CR whose LF may not have come yet. */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/buf.h"
 
@@ -178,6 +179,27 @@ test_nothing_twice(void)
 	free(bytes);
 }
 
+/* An event of a megabyte, all of it lines that end in CR: no line may be looked for in all of it. */
+static void
+test_many_lines_without_lf(void)
+{
+	enum { N = 1 << 20 };
+	uint8_t *bytes = malloc(N + 2);
+	struct sse s = { 0 };
+	struct sse_event ev;
+	clock_t begun;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(bytes);
+	for (size_t i = 0; i < N; i++)
+		bytes[i] = i % 2 == 0 ? 'a' : '\r';
+	memcpy(bytes + N, "\n\n", 2);
+	begun = clock();
+	CU_ASSERT_TRUE(sse_next(&s, bytes, N + 2, &ev));
+	CU_ASSERT_EQUAL(ev.raw_len, N + 2);
+	CU_ASSERT(clock() - begun < CLOCKS_PER_SEC);
+	free(bytes);
+}
+
 void
 suite_sse(void)
 {
@@ -186,4 +208,5 @@ suite_sse(void)
 	CU_add_test(s, "samples at every split", test_samples_at_every_split);
 	CU_add_test(s, "last", test_last);
 	CU_add_test(s, "nothing twice", test_nothing_twice);
+	CU_add_test(s, "many lines without LF", test_many_lines_without_lf);
 }
