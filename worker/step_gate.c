@@ -12,6 +12,8 @@
 #include "worker/bill.h"
 #include "worker/tally.h"
 
+#define COOLING_PATIENCE_US (1 * (uint64_t)US_PER_S)
+
 /* ---- the client's ---------------------------------------------------------------------------- */
 
 static uint64_t
@@ -104,15 +106,18 @@ leave_candidate(struct request *r)
 
 /* What was said about waiting is said of the first attempt; behind one that has failed it is the
  * deadline that counts, as for every retry and fallback. Where there are no clients nothing was
- * said: a model's limit is a matter of moments, a cool-down is told at once. */
+ * said: a model's limit is a matter of moments, and so is the end of a cool-down, which a client that
+ * obeys it may meet; a longer one is told at once. */
 static uint64_t
 may_wait_until(const struct request *r)
 {
 	uint64_t until_us = r->wait_until_us != 0 ? r->wait_until_us : 1;
 
 	if (r->attempts_done == 0 && r->client == NULL && gate_is_cooling(gate_of(r, r->arm)))
-		return 0;
-	if (r->attempts_done > 0 || r->client == NULL || until_us > r->deadline_us)
+		until_us = clock_mono_us() + COOLING_PATIENCE_US;
+	else if (r->attempts_done > 0 || r->client == NULL)
+		until_us = r->deadline_us;
+	if (until_us > r->deadline_us)
 		return r->deadline_us;
 	return until_us;
 }

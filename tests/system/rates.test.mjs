@@ -284,7 +284,7 @@ test("a stable model that cools down: 429 with the time left, and a candidate is
 	assert.deepEqual([pinned.status, pinned.headers["x-gray-arm"]], [200, "candidate"]);
 });
 
-test("where there are no clients a cool-down of stable is told at once, not waited for", async (t) => {
+test("where there are no clients a long cool-down of stable is told at once, not waited for", async (t) => {
 	const { sim, grayd } = await startPair(t, { script: { models: { old: { faults: [{ kind: "status", status: 429, retry_after: "20" }] }, "*": {} } },
 		config: (s) => demoConfig(s, { release: { attempts: 1, deadline_ms: 60000 } }) });
 
