@@ -378,6 +378,16 @@ guard_safe(const struct master *m, const struct policy_release *now)
 	       w->share_revision == now->share_revision;
 }
 
+bool
+guard_opposes(const struct master *m, const struct policy_release *now)
+{
+	const struct watched *w = m->guard != NULL ? guard_find(m->guard, now->name) : NULL;
+
+	return w != NULL && w->rollout_id == now->rollout_id && w->config != NULL &&
+	       w->generation == m->generation && w->config->guard.mode == GUARD_ROLLBACK &&
+	       (w->kind == VERDICT_HOLD || w->kind == VERDICT_ROLLBACK);
+}
+
 int
 guard_confirm(struct master *m, const struct policy_release *now, struct buf *evidence,
     char *reason, size_t reason_size)

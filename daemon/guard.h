@@ -18,6 +18,8 @@ void guard_stop(struct master *m);
 
 /* Whether the last verdict on this step was that it is safe, and is fresh. Cheap. */
 bool guard_safe(const struct master *m, const struct policy_release *now);
+/* Whether its last verdict on this rollout was to hold or roll back, and it may do so. Cheap. */
+bool guard_opposes(const struct master *m, const struct policy_release *now);
 /* Asks once more, of what is known at this moment: 0 if it is safe, with the numbers in `evidence`
  * (a JSON object, terminated) and the reason; else -1. */
 int guard_confirm(struct master *m, const struct policy_release *now, struct buf *evidence,

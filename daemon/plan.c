@@ -187,12 +187,15 @@ look_for_data(const struct plan_clock *clock, const struct plan_facts *f, struct
 	}
 }
 
-/* An `auto` plan goes on by evidence only, whatever its clocks say. */
+/* An `auto` plan goes on by evidence only, whatever its clocks say; a timed one not against it:
+ * what was resumed would be held again, but not before the guard's next second. */
 static bool
 evidence_allows(const struct plan_facts *f, struct plan_order *order)
 {
 	order->if_safe = f->config->plan.mode == PLAN_AUTO;
-	return !order->if_safe || f->safe;
+	if (order->if_safe)
+		return f->safe;
+	return f->config->plan.mode == PLAN_MANUAL || !f->opposed;
 }
 
 static void

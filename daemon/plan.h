@@ -42,7 +42,8 @@ struct plan_facts {
 	const struct config_release *config;
 	struct slot_activity activity;
 	uint64_t mono_us, wall_us;
-	bool safe; /* the guard says so of this step, and said it just now */
+	bool safe;    /* the guard says so of this step, and said it just now */
+	bool opposed; /* the guard would hold or roll back, by its last verdict */
 };
 
 /* What is to be done, and why in words and in integers. */

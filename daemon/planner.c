@@ -149,6 +149,7 @@ tick_release(struct master *m, const struct policy_release *now, uint64_t mono_u
 	if (release_exposed(now->state))
 		slots_activity(&m->slots, now->name, &facts.activity);
 	facts.safe = guard_safe(m, now);
+	facts.opposed = guard_opposes(m, now);
 	plan_tick(&p->clock, &facts, &order);
 	tell_phase(p, now);
 	if (order.given && !p->waiting && mono_us >= p->retry_us)

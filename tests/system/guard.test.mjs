@@ -120,6 +120,18 @@ describe("what holds", () => {
 		await until("its line", () => grayd.logLines().some(({ event }) => event === "guard_warns"));
 	});
 
+	test("under a timed plan too, and a plain resume does not let it slip through", async (t) => {
+		const { grayd } = await rollOut(t, { candidate: { finish_reason: "length" }, plan: { mode: "timed", dwell_ms: 2500 } });
+
+		await ended(grayd, "hold");
+		// Its dwell is over by then, but for what is left of it.
+		for (let i = 0; i < 6; i++) {
+			await grayd.ctl(["resume", "demo"]);
+			await ended(grayd, "hold");
+		}
+		assert.equal((await demo(grayd)).stage, 10);
+	});
+
 	test("waived, it goes on", async (t) => {
 		const { grayd } = await rollOut(t, { candidate: { finish_reason: "length" } });
 

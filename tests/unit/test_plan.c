@@ -480,6 +480,51 @@ test_master_was_stopped(void)
 	expect(COMMAND_PROMOTE, (12 - 5 - 1) * S);
 }
 
+/* An auto plan moves on evidence only, a timed one not against it; the clocks go on meanwhile. */
+static void
+test_evidence(void)
+{
+	open_play(PLAN_AUTO);
+	start();
+	let_pass(50 * S);
+	CU_ASSERT_EQUAL(p.orders, 0);
+	CU_ASSERT_EQUAL(p.now.share_bp, 1000);
+	p.facts.safe = true;
+	expect(COMMAND_PROMOTE, TICK_US);
+	CU_ASSERT_TRUE(p.order.if_safe);
+	CU_ASSERT_EQUAL(p.now.share_bp, 3000);
+
+	open_play(PLAN_TIMED);
+	start();
+	p.facts.opposed = true;
+	let_pass(50 * S);
+	CU_ASSERT_EQUAL(p.orders, 0);
+	p.facts.opposed = false;
+	expect(COMMAND_PROMOTE, TICK_US);
+	CU_ASSERT_FALSE(p.order.if_safe);
+}
+
+/* While an auto plan bakes, some stay on stable; without evidence it is never done. */
+static void
+test_auto_bakes(void)
+{
+	open_play(PLAN_AUTO);
+	p.config.plan.holdback_percent = 2;
+	start();
+	command((struct release_case){ .command = COMMAND_FULL });
+	CU_ASSERT_EQUAL(p.now.state, STATE_BAKE);
+	CU_ASSERT_EQUAL(p.now.share_bp, 9800);
+	CU_ASSERT_EQUAL(p.now.stage_percent, 100);
+	p.orders = 0;
+	let_pass(100 * S);
+	CU_ASSERT_EQUAL(p.orders, 0);
+	p.facts.safe = true;
+	expect(COMMAND_FULL, TICK_US);
+	CU_ASSERT_TRUE(p.order.if_safe);
+	CU_ASSERT_EQUAL(p.now.state, STATE_DONE);
+	CU_ASSERT_EQUAL(p.now.share_bp, SHARE_FULL_BP);
+}
+
 void
 suite_plan(void)
 {
@@ -505,4 +550,6 @@ suite_plan(void)
 	CU_add_test(s, "a deadline at a gate", test_deadline_at_a_gate);
 	CU_add_test(s, "manual has no deadline", test_manual_has_no_deadline);
 	CU_add_test(s, "the master was stopped", test_master_was_stopped);
+	CU_add_test(s, "evidence", test_evidence);
+	CU_add_test(s, "auto bakes", test_auto_bakes);
 }
