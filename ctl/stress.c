@@ -104,12 +104,25 @@ take_address(struct test *test, const char *address)
 	snprintf(test->url, sizeof(test->url), "http://%s%s%s", host, address, PATH);
 }
 
-/* The base URL as an application has it, with or without "/v1". */
+static bool
+holds_user(const char *url)
+{
+	const char *host = strstr(url, "://");
+
+	host = host != NULL ? host + 3 : url;
+	return memchr(host, '@', strcspn(host, "/?#")) != NULL;
+}
+
+/* The base URL as an application has it, with or without "/v1". It is shown, so it may hold no
+ * password. */
 static int
 take_url(struct test *test, const char *url, struct err *e)
 {
 	size_t n = strlen(url);
 
+	if (holds_user(url))
+		return err_set(e, "url: it names a user or a password; give a "
+				  "client's key by --key-env or --key-file");
 	if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
 		return err_set(e, "url: \"%.100s\": expected http://HOST:PORT", url);
 	while (n > 0 && url[n - 1] == '/')

@@ -152,9 +152,12 @@ describe("keys", () => {
 			[["--key-file", "/nowhere/key"], /file \/nowhere\/key cannot be opened: No such file/],
 			[["--prompts", "/nowhere/prompts"], /prompts: \/nowhere\/prompts: No such file/],
 			[["--url", "ftp://x"], /url: .*expected http/],
+			[["--url", "http://user:hush@127.0.0.1:1/v1"], /url: it names a user or a password/],
+			[["--url", "ftp://user:hush@x"], /url: it names a user or a password/],
 		]) {
 			const { code, stderr } = await run(words);
 			assert.equal(code, 2, stderr);
+			assert.doesNotMatch(stderr, /hush/);
 			assert.match(stderr, says);
 		}
 	});
