@@ -62,6 +62,19 @@ reopen_nonblocking(int fd)
 	return open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 }
 
+/*
+ * Behind `2>FILE` the log and whoever writes to stderr itself, the last words of a start that is
+ * refused among them, have each a place of their own in the file: both must write at its end.
+ */
+static void
+append_to_stderr(void)
+{
+	int flags = fcntl(STDERR_FILENO, F_GETFL);
+
+	if (flags >= 0)
+		(void)!fcntl(STDERR_FILENO, F_SETFL, flags | O_APPEND);
+}
+
 /* A descriptor that the log owns for what `fd` is, which stays open; -1: none left. */
 static int
 own_stderr(void)
@@ -69,8 +82,11 @@ own_stderr(void)
 	struct stat st;
 	int fd = -1;
 
-	if (fstat(STDERR_FILENO, &st) == 0 && !S_ISSOCK(st.st_mode))
+	if (fstat(STDERR_FILENO, &st) == 0 && !S_ISSOCK(st.st_mode)) {
 		fd = reopen_nonblocking(STDERR_FILENO);
+		if (S_ISREG(st.st_mode))
+			append_to_stderr();
+	}
 	return fd >= 0 ? fd : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
 }
 

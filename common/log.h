@@ -18,8 +18,9 @@ extern const char *const log_level_names[LOG_LEVEL_COUNT];
 
 #define LOG_LINE_MAX 4096 /* bytes of a line, its '\n' included */
 
-/* Opens the log of this process: a path (appended to, made with mode 0640) or "stderr". Before,
- * events go to standard error. */
+/* Opens the log of this process: a path (appended to, made with mode 0640) or "stderr",
+ * which, being a file, is appended to from now on by all its writers. Before, events go to standard
+ * error. */
 int log_open(const char *path, enum log_level level, struct err *e) MUST_CHECK;
 /* Whether log_open() would succeed with this path. */
 int log_try(const char *path, struct err *e) MUST_CHECK;

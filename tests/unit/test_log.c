@@ -316,6 +316,31 @@ test_stalled_socket(void)
 	close(ends[0]);
 }
 
+/* `2>FILE`: what is written to stderr itself once overwrote the log's first lines. */
+static void
+test_stderr_is_a_file(void)
+{
+	char path[] = "/tmp/grayd-log-XXXXXX", got[2048];
+	int file = mkstemp(path), saved = dup(STDERR_FILENO);
+	struct err e;
+	ssize_t n;
+
+	CU_ASSERT_FATAL(file >= 0 && saved >= 0);
+	dup2(file, STDERR_FILENO);
+	CU_ASSERT_EQUAL_FATAL(log_open("stderr", LOG_INFO, &e), 0);
+	log_event(LOG_INFO, "test", "the first line");
+	(void)!write(STDERR_FILENO, "grayd: no\n", 10);
+	log_close();
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	n = pread(file, got, sizeof(got) - 1, 0);
+	got[n > 0 ? n : 0] = '\0';
+	CU_ASSERT_EQUAL(got[0], '{');
+	CU_ASSERT_PTR_NOT_NULL(strstr(got, "\"the first line\"}\ngrayd: no\n"));
+	close(file);
+	unlink(path);
+}
+
 /* Standard error is shared with whoever started us: it is used without changing its mode, and
  * without waiting for it all the same. */
 static void
@@ -495,6 +520,7 @@ suite_log(void)
 	CU_add_test(s, "cannot open", test_cannot_open);
 	CU_add_test(s, "stalled pipe", test_stalled_pipe);
 	CU_add_test(s, "stalled socket", test_stalled_socket);
+	CU_add_test(s, "stderr is a file", test_stderr_is_a_file);
 	CU_add_test(s, "stderr keeps its mode", test_stderr_keeps_its_mode);
 	CU_add_test(s, "blocking descriptor", test_blocking_descriptor);
 	CU_add_test(s, "reader gone", test_reader_gone);
