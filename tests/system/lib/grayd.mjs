@@ -118,6 +118,22 @@ function readLog(file) {
 	});
 }
 
+function childrenOf(pid) {
+	try {
+		return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
+	} catch {
+		return []; // it has ended
+	}
+}
+
+function kill(pid) {
+	try {
+		process.kill(pid, "SIGKILL");
+	} catch {
+		return; // it has ended
+	}
+}
+
 // Starts a grayd and waits until it is healthy.
 //   config  object; listen, control_socket, state_dir, user, log.file are filled in where they miss
 //   env     added to the environment of grayd
@@ -179,7 +195,10 @@ export async function startGrayd({ config = smallConfig(), env = {}, user = {}, 
 		logLines: () => (complete.log.file === "stderr" ? [] : readLog(complete.log.file)),
 		async stop(signal = "SIGTERM") {
 			if (running.has(child)) {
+				const orphans = signal === "SIGKILL" ? childrenOf(child.pid) : [];
 				child.kill(signal);
+				// Those that a test has stopped do not notice that their master is gone.
+				for (const pid of orphans) kill(pid);
 				const impatient = setTimeout(() => child.kill("SIGKILL"), 40000);
 				await exited;
 				clearTimeout(impatient);
