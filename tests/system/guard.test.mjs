@@ -153,7 +153,7 @@ describe("a harmless candidate", () => {
 
 		assert.deepEqual([bake.stage, bake.published_percent], [100, 98]);
 		const done = await ended(grayd, "done");
-		assert.equal(done.published_percent, 100);
+		assert.equal(done.set_percent, 100);
 		const moves = (await history(grayd)).filter(({ actor }) => actor === "guard");
 		assert.deepEqual(moves.map(({ to }) => to.percent), [30, 50, 98, 100]);
 		for (const { reason, evidence } of moves) {
