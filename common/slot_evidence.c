@@ -177,15 +177,16 @@ evidence_share(struct evidence *e, uint32_t share_bp)
 	return share;
 }
 
-/* False: what the slot says cannot be, and nothing of it was added. */
+/* False: what the slot says cannot be, and the rest of it was not added. `own`: it is slot 0, which
+ * only the master writes: what judges said is there, whoever counted the requests. */
 static bool
-add_slot(struct evidence *out, const struct slot_evidence *from)
+add_slot(struct evidence *out, const struct slot_evidence *from, bool own)
 {
 	uint64_t uncounted = tally_get(&from->uncounted);
 	struct evidence_arm copy[ARM_COUNT];
 	struct evidence_share *into;
 
-	if (uncounted >= SANE_LIMIT)
+	if (!own && uncounted >= SANE_LIMIT)
 		return false;
 	for (unsigned i = 0; i < EVIDENCE_SHARES; i++) {
 		uint64_t taken = atomic_load_explicit(&from->shares[i], memory_order_acquire);
@@ -194,7 +195,7 @@ add_slot(struct evidence *out, const struct slot_evidence *from)
 			break;
 		copy_arm(&copy[ARM_STABLE], &from->arms[i][ARM_STABLE]);
 		copy_arm(&copy[ARM_CANDIDATE], &from->arms[i][ARM_CANDIDATE]);
-		if (taken > 10000 + 1 || !arm_sane(&copy[0]) || !arm_sane(&copy[1]))
+		if (!own && (taken > 10000 + 1 || !arm_sane(&copy[0]) || !arm_sane(&copy[1])))
 			return false;
 		into = evidence_share(out, (uint32_t)(taken - 1));
 		for (unsigned arm = 0; into != NULL && arm < ARM_COUNT; arm++)
@@ -217,7 +218,7 @@ slots_sum_evidence(
 		if (r == NULL || atomic_load_explicit(
 				     &r->evidence.rollout_id, memory_order_acquire) != rollout_id)
 			continue;
-		if (!add_slot(out, &r->evidence))
+		if (!add_slot(out, &r->evidence, i == 0))
 			out->insane++;
 	}
 }
@@ -260,6 +261,6 @@ slot_evidence_fold(struct slot_evidence *into, const struct slot_evidence *from)
 	sum.rollout_id = tally_get(&from->rollout_id);
 	sum.uncounted = 0;
 	sum.n_shares = 0;
-	if (sum.rollout_id != 0 && add_slot(&sum, from))
+	if (sum.rollout_id != 0 && add_slot(&sum, from, false))
 		put_sum(into, &sum);
 }

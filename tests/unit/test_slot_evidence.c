@@ -112,6 +112,27 @@ test_places(void)
 	close_slots();
 }
 
+/* What judges say is counted by the master, in slot 0, and the requests by the workers: a thousand
+ * words there were once taken for lies, and the rollout was held. */
+static void
+test_many_judged(void)
+{
+	struct slot_release *r, *own;
+	int a;
+
+	CU_ASSERT_EQUAL_FATAL(open_slots(), 0);
+	r = open_worker(&a);
+	count(r, 5, 1000, ARM_CANDIDATE, 9000);
+	own = slot_release_tally(&slots.all[0], "r");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(own);
+	tally_add(&slot_evidence_arm(&own->evidence, 5, 1000, ARM_CANDIDATE)->praised, 8000);
+	slots_sum_evidence(&slots, "r", 5, &sum);
+	CU_ASSERT_EQUAL(sum.insane, 0);
+	CU_ASSERT_EQUAL_FATAL(sum.n_shares, 1);
+	CU_ASSERT_EQUAL(sum.shares[0].arms[ARM_CANDIDATE].praised, 8000);
+	close_slots();
+}
+
 /* A worker may scribble what it likes over its own slot: it is left out, and the sum says so. */
 static void
 test_lies(void)
@@ -176,6 +197,7 @@ suite_slot_evidence(void)
 
 	CU_add_test(s, "sum and fold", test_sum_and_fold);
 	CU_add_test(s, "places", test_places);
+	CU_add_test(s, "many judged", test_many_judged);
 	CU_add_test(s, "lies", test_lies);
 	CU_add_test(s, "values", test_values);
 }
