@@ -227,7 +227,7 @@ struct errring {
 		WORD bad_keys[SYMPTOM_COUNT]; /* first bad requests of keys, and those without */  \
 		/* Known keys, each once in a while, from EVIDENCE_ALONE_BP on: for the breaker */ \
 		WORD again, bad_again[SYMPTOM_COUNT];                                              \
-		WORD praised;		   /* an outside judge called them good */                 \
+		WORD praised;		   /* of `firsts`: a judge called them good */             \
 		WORD classes[CLASS_COUNT]; /* of `requests` */                                     \
 		VALUE values[VALUE_COUNT]; /* of those of `firsts` that ended well */              \
 	}

@@ -65,6 +65,7 @@ guard_make_case(struct master *m, const struct watched *w, const struct policy_r
 	struct evidence *e = &m->guard->evidence;
 
 	slots_sum_evidence(&m->slots, w->name, now->rollout_id, e);
+	m->guard->left_out = e->insane > 0;
 	if (w->doubts < DOUBTS_MAX)
 		e->insane = 0;
 	*c = (struct verdict_case){
@@ -185,7 +186,8 @@ command(struct master *m, struct watched *w, const struct verdict_case *c, struc
 	struct buf evidence = { 0 };
 	struct err e = { "" };
 
-	if (w->waiting || clock_mono_us() < w->retry_us)
+	/* A rollback waits for no receipt: a slow disk or worker may keep a hold's. */
+	if (change.command != COMMAND_ROLLBACK && (w->waiting || clock_mono_us() < w->retry_us))
 		return;
 	change.release = w->name;
 	change.actor = (struct actor){ .uid = (uint32_t)geteuid(), .name = "guard" };
@@ -399,6 +401,9 @@ guard_confirm(struct master *m, const struct policy_release *now, struct buf *ev
 	if (w == NULL || !guard_safe(m, now))
 		return -1;
 	guard_make_case(m, w, now, &c);
+	/* Too short for a doubt to hold, but who knows what that worker has seen? */
+	if (m->guard->left_out)
+		return -1;
 	verdict_find(&c, &v);
 	snprintf(reason, reason_size, "%s", v.reason);
 	return v.kind == VERDICT_SAFE ? write_evidence(evidence, &c) : -1;

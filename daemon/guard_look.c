@@ -77,7 +77,8 @@ guard_judge(struct master *m, const struct policy_release *now, const char *requ
 	if (arm == NULL)
 		return err_set(e, "the rollout has had too many shares for this one to be counted");
 	if (good) {
-		tally_add(&arm->praised, 1);
+		if (facts.first)
+			tally_add(&arm->praised, 1);
 		return 0;
 	}
 	tally_add(&arm->bad[SYMPTOM_JUDGED], 1);

@@ -43,6 +43,7 @@ struct guard {
 	unsigned turn;
 	struct watched all[RELEASES_MAX];
 	struct evidence evidence; /* of the release that is looked at */
+	bool left_out;		  /* some of it: what a worker says cannot be */
 };
 
 /* What is remembered of a release; a new place where nothing is. NULL: all are taken. */

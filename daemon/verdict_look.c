@@ -18,7 +18,8 @@ breaker_of(const struct verdict_case *c, unsigned i, const struct verdict_sympto
 	if (budget <= 0)
 		return -HUGE_VAL;
 	whole = log(0.9) + evidence_breaker(n, bad, budget);
-	if (span->number > 0 && n >= span->firsts && bad >= span->bad[i])
+	/* Those that were judged are not those that a span counts. */
+	if (i != SYMPTOM_JUDGED && span->number > 0 && n >= span->firsts && bad >= span->bad[i])
 		part = log(0.1 / (number * (number + 1))) +
 		       evidence_breaker(n - span->firsts, bad - span->bad[i], budget);
 	return evidence_add(whole, part);
