@@ -20,10 +20,10 @@
 #define MOVING_US     (1 * MS)
 #define MOVING_MAX_US (100 * MS)
 /* Whoever came first in another worker is given so long to take what is free. */
+#define YIELD_US     (1 * MS)
+#define YIELD_MAX_US (10 * MS)
 /* So much earlier is not earlier: else each place would wait for another worker to wake up. */
-#define ALIKE_US      (20 * MS)
-#define YIELD_US       (1 * MS)
-#define YIELD_MAX_US   (10 * MS)
+#define ALIKE_US     (20 * MS)
 /* How long answers take, nobody knows. */
 #define IN_FLIGHT_WAIT_MS 1000
 
@@ -227,7 +227,7 @@ gate_give_up(struct request *r)
 
 	gate_leave(r);
 	forecast(g, r, all_waiting(g), clock_mono_us());
-	r->turn.over = true;
+	r->turn.over = g;
 }
 
 /* Whether somebody who came before `r` waits in another worker, and still has time to take what is
@@ -309,11 +309,11 @@ enum gate_result
 gate_pass(struct gate *g, struct request *r, uint64_t until_us)
 {
 	struct gate *passed = r->turn.passed;
-	bool over = r->turn.over;
+	bool over = r->turn.over == g;
 	uint64_t now_us, waiting;
 
 	r->turn.passed = NULL;
-	r->turn.over = false;
+	r->turn.over = NULL;
 	if (passed == g)
 		return GATE_PASSED;
 	/* It is to ask another model now than the one whose place it has. */

@@ -40,7 +40,7 @@ struct gate {
 /* In a request: its place in a queue, and what came of it. */
 struct gate_turn {
 	struct gate *gate; /* where it waits; NULL: nowhere */
-	bool over; /* it has waited in vain */
+	const struct gate *over; /* where it has waited in vain */
 	uint64_t since_us;
 	struct gate_limit limit; /* that it met last */
 	struct gate *passed;	 /* where its turn has come, or was taken beforehand */
