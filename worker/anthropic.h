@@ -14,7 +14,7 @@ enum anthropic_seen {
 	ANTHROPIC_LIST = 1,    /* "content" of a message: an array */
 	ANTHROPIC_CONTENT = 2, /* something that a person waits for */
 	ANTHROPIC_FINISH = 4,  /* a "stop_reason" that is not null */
-	ANTHROPIC_ERROR = 8,   /* "error": an object, or "type": "error" */
+	ANTHROPIC_ERROR = 8,   /* "error": an object or a text, or "type": "error" */
 };
 
 /* A message: a whole answer, or what "message_start" holds. */

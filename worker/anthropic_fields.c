@@ -73,9 +73,19 @@ read_arguments(struct reader *r, enum jtok first)
 	return reader_skip(r, first);
 }
 
+/* For estimates; that there is a call the type has said. */
+static bool
+read_input_object(struct reader *r, enum jtok first)
+{
+	bool some;
+
+	return reader_some(r, first, &some);
+}
+
 static const struct reader_field block_fields[] = {
 	READER_FIELD("type", read_block_type),
 	READER_FIELD("name", read_name),
+	READER_FIELD("input", read_input_object),
 	READER_FIELD("text", read_text),
 	READER_FIELD("thinking", read_content),
 	READER_FIELD("data", read_content), /* of redacted_thinking */
@@ -207,7 +217,7 @@ anthropic_usage(struct reader *r, enum jtok first)
 bool
 anthropic_error(struct reader *r, enum jtok first)
 {
-	if (first == JTOK_OBJECT)
+	if (first == JTOK_OBJECT || (first == JTOK_STRING && r->scan.span.len > 0))
 		r->seen |= ANTHROPIC_ERROR;
 	return reader_skip(r, first);
 }

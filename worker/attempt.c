@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "common/clock.h"
+#include "worker/errorbody.h"
 #include "worker/relay.h"
 #include "worker/request.h"
 #include "worker/retryafter.h"
@@ -17,7 +18,7 @@
 #include "worker/translation.h"
 
 #define KEY_GIVEAWAY 16 /* bytes */
-/* For the close of a stream whose end marker has come. */
+/* For the close of a stream whose end marker has come, or that has none and all it needs. */
 #define END_GRACE_US (1 * (uint64_t)US_PER_S)
 
 /* ---- the key --------------------------------------------------------------------------------- */
@@ -252,11 +253,32 @@ judge_content(const struct facts *f)
 	return OUTCOME_EMPTY;
 }
 
+/* Some providers say 200 and an error; Google's compatible endpoint puts it into a list. */
+static enum outcome
+judge_unreadable(struct attempt *a)
+{
+	if (!a->facts.failed && errorbody_is_list(buf_bytes(&a->bytes), buf_len(&a->bytes))) {
+		a->facts.failed = true;
+		errorbody_read(buf_bytes(&a->bytes), buf_len(&a->bytes), &a->facts);
+	}
+	return a->facts.failed ? OUTCOME_ERROR_EVENT : OUTCOME_GARBAGE;
+}
+
+/* A whole answer where a stream was asked for is none; but it may be an error, and have usage. */
+static enum outcome
+judge_no_stream(struct attempt *a)
+{
+	const struct provider_ops *ops = upstream_ops(a->upstream);
+	bool read = ops->read_answer(a->api, buf_bytes(&a->bytes), buf_len(&a->bytes), &a->facts);
+
+	return read && !a->facts.failed ? OUTCOME_GARBAGE : judge_unreadable(a);
+}
+
 static enum outcome
 judge_stream(struct attempt *a)
 {
 	if (!a->event_stream)
-		return OUTCOME_GARBAGE;
+		return judge_no_stream(a);
 	return a->facts.ended ? judge_content(&a->facts) : OUTCOME_INCOMPLETE;
 }
 
@@ -269,7 +291,7 @@ judge_whole(struct attempt *a)
 	if (buf_len(&a->bytes) == 0)
 		return OUTCOME_EMPTY;
 	if (!ops->read_answer(a->api, buf_bytes(&a->bytes), buf_len(&a->bytes), &a->facts))
-		return OUTCOME_GARBAGE;
+		return judge_unreadable(a);
 	outcome = judge_content(&a->facts);
 	if (outcome == OUTCOME_OK && a->translation != NULL)
 		outcome = translation_of_answer(a);
@@ -281,8 +303,8 @@ judge(struct attempt *a, const struct call_result *result)
 {
 	bool stream_ended;
 
-	if (a->stream && is_ok(a) && a->event_stream && result->complete)
-		relay_end(a);
+	if (a->stream && is_ok(a) && a->event_stream)
+		relay_end(a, result->complete);
 	stream_ended = a->stream && a->event_stream && a->facts.ended;
 	if (a->decided)
 		return a->outcome;
@@ -455,7 +477,7 @@ limits_of(const struct attempt *a, struct limit out[3])
 	if (a->connected_us == 0)
 		out[n++] = (struct limit){ after_ms(a->started_us, t->connect_ms),
 			OUTCOME_CONNECT_TIMEOUT };
-	if (a->facts.ended) {
+	if (a->facts.ended || (a->facts.may_end && !a->held_back)) {
 		out[n++] = (struct limit){ a->ended_us + END_GRACE_US, OUTCOME_OK };
 		return n;
 	}
@@ -491,16 +513,20 @@ attempt_deadline_us(const struct attempt *a)
 }
 
 enum outcome
-attempt_expired(const struct attempt *a, uint64_t now_us)
+attempt_expired(struct attempt *a, uint64_t now_us)
 {
 	struct limit limits[3];
 	unsigned n = limits_of(a, limits);
 
 	if (a->decided)
 		return a->outcome;
-	for (unsigned i = 0; i < n; i++)
-		if (limits[i].at_us <= now_us)
-			return limits[i].outcome == OUTCOME_OK ? judge_content(&a->facts)
-							       : limits[i].outcome;
+	for (unsigned i = 0; i < n; i++) {
+		if (limits[i].at_us > now_us)
+			continue;
+		if (limits[i].outcome != OUTCOME_OK)
+			return limits[i].outcome;
+		relay_end(a, false);
+		return a->decided ? a->outcome : judge_content(&a->facts);
+	}
 	return OUTCOME_DEADLINE;
 }

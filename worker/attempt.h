@@ -49,7 +49,7 @@ int attempt_begin(struct attempt *a, struct request *r, enum arm arm) MUST_CHECK
 void attempt_abort(struct attempt *a, enum outcome outcome);
 /* When something must have happened at the latest (clock_mono_us). */
 uint64_t attempt_deadline_us(const struct attempt *a);
-/* After that moment: how the attempt has to end. */
-enum outcome attempt_expired(const struct attempt *a, uint64_t now_us);
+/* After that moment: how the attempt has to end. May tell the client the end of a stream. */
+enum outcome attempt_expired(struct attempt *a, uint64_t now_us);
 /* Gives back what an attempt that has ended still holds. */
 void attempt_release(struct attempt *a);

@@ -107,11 +107,13 @@ tokens_told(const struct attempt *a, struct tokens *t)
 }
 
 /* What the provider will bill without having said so: all of an attempt without usage; of a stream
- * that broke off after a first usage the rest. A request that was refused costs nothing. */
+ * that broke off after a first usage the rest. A request that was refused costs nothing, be it by a
+ * status or by an error in place of an answer. */
 static bool
 tokens_missing(const struct attempt *a, bool told, struct tokens *t)
 {
-	bool refused = a->status != 0 && (a->status < 200 || a->status > 299);
+	bool bad_status = a->status != 0 && (a->status < 200 || a->status > 299);
+	bool refused = bad_status || (a->facts.failed && !a->facts.content);
 	bool whole = told && (!a->stream || a->facts.finish != FINISH_NONE);
 	uint64_t output;
 

@@ -278,6 +278,22 @@ static const struct reader_field shape_fields[] = {
 	READER_END,
 };
 
+static bool
+note_element(struct reader *r, enum jtok first)
+{
+	return reader_object(r, first, shape_fields);
+}
+
+bool
+errorbody_is_list(const uint8_t *bytes, size_t n)
+{
+	struct reader r = { .seen = 0 };
+
+	jscan_init(&r.scan, bytes, n);
+	return reader_array(&r, jscan_next(&r.scan), note_element) &&
+	       jscan_next(&r.scan) == JTOK_END && r.seen != 0;
+}
+
 bool
 errorbody_is_plain(const uint8_t *bytes, size_t n)
 {

@@ -21,3 +21,5 @@ void errorbody_read(const uint8_t *bytes, size_t n, struct facts *f);
 /* Whether the text is {"error":{...}}, with whatever else: the shape that both OpenAI's and
  * Anthropic's clients read. */
 bool errorbody_is_plain(const uint8_t *bytes, size_t n);
+/* Whether it is [{"error":{...}}], as Google's compatible endpoint has it. */
+bool errorbody_is_list(const uint8_t *bytes, size_t n);

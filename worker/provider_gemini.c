@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * The `gemini` kind: Gemini's own API. Used by the workers. No client speaks it, so whatever goes
- * out and comes back is translated. Its streams have no end marker: the reason why a candidate has
- * finished is the end. Pure: bytes in, facts out.
+ * out and comes back is translated. Its streams have no end marker: once a candidate has said why it
+ * finished they end by closing, and what comes until then, usage above all, is still read. Pure:
+ * bytes in, facts out.
  */
 #include <string.h>
 
@@ -336,7 +337,7 @@ read_usage(struct reader *r, enum jtok first)
 static bool
 read_error(struct reader *r, enum jtok first)
 {
-	if (first == JTOK_OBJECT)
+	if (first == JTOK_OBJECT || (first == JTOK_STRING && r->scan.span.len > 0))
 		r->seen |= SEEN_ERROR;
 	return reader_skip(r, first);
 }
@@ -380,7 +381,6 @@ read_event(enum api api, const struct sse_event *ev, uint8_t *scratch, struct fa
 	struct reader r = { .facts = f };
 	const uint8_t *data = ev->data;
 	size_t n = ev->data_len;
-	unsigned marks;
 
 	(void)api;
 	if (ev->more_data) {
@@ -393,12 +393,8 @@ read_event(enum api api, const struct sse_event *ev, uint8_t *scratch, struct fa
 		return EVENT_GARBAGE;
 	if (f->failed)
 		return EVENT_ERROR;
-	marks = r.seen & (SEEN_CONTENT | SEEN_FINISH) ? EVENT_COMMIT : 0;
-	if (r.seen & SEEN_FINISH) {
-		f->ended = true;
-		marks |= EVENT_END;
-	}
-	return marks;
+	f->may_end |= (r.seen & SEEN_FINISH) != 0;
+	return r.seen & (SEEN_CONTENT | SEEN_FINISH) ? EVENT_COMMIT : 0;
 }
 
 const struct provider_ops provider_gemini = {

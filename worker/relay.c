@@ -46,7 +46,7 @@ note_marks(struct attempt *a, unsigned marks)
 		a->content_events++;
 	if ((marks & EVENT_COMMIT) && a->first_token_us == 0 && a->facts.content)
 		a->first_token_us = now_us;
-	if (marks & EVENT_END)
+	if ((marks & EVENT_END) || (a->facts.may_end && !(marks & EVENT_KEEPALIVE)))
 		a->ended_us = now_us;
 }
 
@@ -167,18 +167,42 @@ relay_bytes(struct attempt *a, const uint8_t *bytes, size_t n)
 	return true;
 }
 
-void
-relay_end(struct attempt *a)
+/* What no blank line has ended. Behind all that is needed a piece of an event says nothing. */
+static void
+take_rest(struct attempt *a)
 {
 	struct sse_event ev;
 
-	if (a->decided || a->facts.ended || buf_len(&a->bytes) == a->held)
-		return;
 	sse_last(&a->sse, buf_bytes(&a->bytes) + a->held, buf_len(&a->bytes) - a->held, &ev);
 	if (!take_event(a, &ev)) {
-		if (a->outcome == OUTCOME_GARBAGE)
-			fail(a, OUTCOME_INCOMPLETE); /* a piece of an event */
+		if (a->outcome != OUTCOME_GARBAGE)
+			return;
+		fail(a, OUTCOME_INCOMPLETE); /* a piece of an event */
+		a->decided = !a->facts.may_end;
 	} else if (a->facts.ended) {
 		move_on(a); /* any other event is but the last piece of a stream that was cut */
 	}
+}
+
+/* Closing is the end marker of an API that has none. */
+static void
+close_stream(struct attempt *a)
+{
+	static const struct sse_event nothing = { .data = NULL };
+
+	a->facts.ended = true;
+	a->ended_us = clock_mono_us();
+	if (!worth_commit(&a->facts))
+		fail(a, OUTCOME_EMPTY);
+	else if (a->translation == NULL || tell_event(a, &nothing, EVENT_END))
+		move_on(a);
+}
+
+void
+relay_end(struct attempt *a, bool complete)
+{
+	if (complete && !a->decided && !a->facts.ended && buf_len(&a->bytes) > a->held)
+		take_rest(a);
+	if (!a->decided && !a->facts.ended && a->facts.may_end)
+		close_stream(a);
 }

@@ -261,6 +261,8 @@ request_pause(struct request *r, bool pause)
 		return;
 	a->held_back = pause;
 	a->last_byte_us = clock_mono_us();
+	if (a->facts.may_end)
+		a->ended_us = a->last_byte_us;
 	upstream_pause(a->call, pause);
 	/* Behind the resumption, which may have delivered bytes that decided the attempt. */
 	request_set_timer(r);

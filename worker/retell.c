@@ -13,6 +13,7 @@ retell_free(struct retell *t)
 	buf_free(&t->text);
 	buf_free(&t->thoughts);
 	buf_free(&t->calls);
+	buf_free(&t->standing);
 }
 
 /* ---- begin ------------------------------------------------------------------------------------
@@ -74,12 +75,40 @@ is_open(struct retell *t)
 /* ---- pieces -----------------------------------------------------------------------------------
  */
 
+static void
+tell_value_as_text(struct retell *t, const uint8_t *json, size_t n)
+{
+	struct buf escaped = { 0 };
+	struct jout o = { .buf = &escaped };
+
+	jout_string(&o, json, n);
+	if (o.failed)
+		t->out.failed = true;
+	else
+		t->sink->text(t, (struct inside){ buf_bytes(&escaped) + 1, buf_len(&escaped) - 2 });
+	buf_free(&escaped);
+}
+
+static void
+tell_value(struct retell *t, const uint8_t *json, size_t n)
+{
+	if (t->call_is_text)
+		tell_value_as_text(t, json, n);
+	else
+		t->sink->value(t, json, n);
+}
+
 /* Arguments that there are none of are an empty object: clients parse them. */
 static void
 close_call(struct retell *t)
 {
-	if (t->in_call && !t->some_arguments && !t->call_is_text)
-		t->sink->value(t, (const uint8_t *)"{}", 2);
+	if (t->in_call && !t->some_arguments) {
+		if (buf_len(&t->standing) > 0)
+			tell_value(t, buf_bytes(&t->standing), buf_len(&t->standing));
+		else if (!t->call_is_text)
+			t->sink->value(t, (const uint8_t *)"{}", 2);
+	}
+	buf_consume(&t->standing, buf_len(&t->standing));
 	t->in_call = false;
 }
 
@@ -153,20 +182,6 @@ retell_arguments(struct retell *t, struct inside piece)
 		t->sink->arguments(t, piece);
 }
 
-static void
-tell_value_as_text(struct retell *t, const uint8_t *json, size_t n)
-{
-	struct buf escaped = { 0 };
-	struct jout o = { .buf = &escaped };
-
-	jout_string(&o, json, n);
-	if (o.failed)
-		t->out.failed = true;
-	else
-		t->sink->text(t, (struct inside){ buf_bytes(&escaped) + 1, buf_len(&escaped) - 2 });
-	buf_free(&escaped);
-}
-
 void
 retell_value(struct retell *t, const uint8_t *json, size_t n)
 {
@@ -176,10 +191,16 @@ retell_value(struct retell *t, const uint8_t *json, size_t n)
 	if (t->bad)
 		return;
 	t->some_arguments = true;
-	if (t->call_is_text)
-		tell_value_as_text(t, json, n);
-	else
-		t->sink->value(t, json, n);
+	tell_value(t, json, n);
+}
+
+void
+retell_standing_value(struct retell *t, const uint8_t *json, size_t n)
+{
+	if (n == 0 || !is_open(t) || !t->in_call)
+		return;
+	if (buf_add(&t->standing, json, n) != 0)
+		t->out.failed = true;
 }
 
 void

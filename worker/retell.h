@@ -68,6 +68,7 @@ struct retell {
 	unsigned n_calls, n_blocks;
 	bool in_call;			  /* nothing else has come since the last call began */
 	bool some_arguments;		  /* of it */
+	struct buf standing;		  /* its arguments, if no others come */
 	struct buf text, thoughts, calls; /* of whole answers */
 };
 
@@ -96,6 +97,8 @@ void retell_thought(struct retell *t, struct inside text);
 void retell_call(struct retell *t, struct inside id, struct inside name);
 void retell_arguments(struct retell *t, struct inside piece);
 void retell_value(struct retell *t, const uint8_t *json, size_t n);
+/* The same, if nothing else comes of the call's arguments; told when it is over. */
+void retell_standing_value(struct retell *t, const uint8_t *json, size_t n);
 void retell_alive(struct retell *t);
 /* The end of the answer: what remains to be said. */
 void retell_end(struct retell *t, const struct facts *f);

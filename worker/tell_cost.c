@@ -12,7 +12,8 @@ bool
 tell_cost_is_due(const struct attempt *a)
 {
 	return a->request->cost_asked && !a->cost_told && a->facts.usage.present &&
-	       a->facts.finish != FINISH_NONE && a->model->price.known;
+	       a->facts.finish != FINISH_NONE && (a->facts.ended || !a->facts.may_end) &&
+	       a->model->price.known;
 }
 
 /* Into the JSON that stands at `off` in the buffer. Returns by how much it has grown. */

@@ -118,7 +118,7 @@ xlate_event(struct retell *t, enum provider_kind kind, unsigned marks, const uin
 {
 	if (marks & EVENT_KEEPALIVE)
 		retell_alive(t);
-	else if (!(marks & EVENT_END) || kind == PROVIDER_GEMINI)
+	else if (!(marks & EVENT_END))
 		if (!events[kind](t, data, n))
 			return false;
 	if (f->ended)

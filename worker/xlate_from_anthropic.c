@@ -203,6 +203,18 @@ static const struct reader_field event_fields[] = {
 	READER_END,
 };
 
+/* The call begins. Its input is empty there, and its arguments come in pieces; but where none come
+ * what stands there is what it is called with, as Anthropic's own clients read it. */
+static void
+tell_call(struct retell *t, const uint8_t *text, const struct found *block)
+{
+	const uint8_t *input = text + block->input.off;
+
+	retell_call(t, inside_of(text, block->id), inside_of(text, block->name));
+	if (block->input.len > 0 && memchr(input, '"', block->input.len) != NULL)
+		retell_standing_value(t, input, block->input.len);
+}
+
 static void
 tell_start(struct retell *t, const uint8_t *text, const struct found *event)
 {
@@ -211,7 +223,7 @@ tell_start(struct retell *t, const uint8_t *text, const struct found *event)
 	t->source_open = block->kind == KIND_CALL;
 	t->source_index = event->index;
 	if (block->kind == KIND_CALL)
-		retell_call(t, inside_of(text, block->id), inside_of(text, block->name));
+		tell_call(t, text, block);
 	else if (block->kind == KIND_TEXT)
 		retell_text(t, inside_of(text, block->text));
 	else if (block->kind == KIND_THINKING)

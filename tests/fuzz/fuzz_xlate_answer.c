@@ -78,6 +78,10 @@ run_stream(struct retell *t, enum provider_kind kind, enum api api, const uint8_
 		n -= ev.raw_len;
 		free(scratch);
 	}
+	if (go_on && !f.ended && f.may_end) {
+		f.ended = true;
+		go_on = xlate_event(t, kind, EVENT_END, NULL, 0, &f);
+	}
 	if (!t->bad)
 		check_events(t->out.buf);
 }

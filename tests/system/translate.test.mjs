@@ -31,6 +31,13 @@ const answersOf = {
 		["refuse-429", 429, anthropicError("rate_limit_error", "slow down"), { "retry-after": "1", "anthropic-ratelimit-requests-limit": "5" }],
 		["fail-529", 529, anthropicError("overloaded_error", "Overloaded")],
 		["by-schema", 200, schemaAnswer],
+		["filled-call", 200, [{ type: "message_start", message: { ...said(""), content: [], stop_reason: null } },
+			{ type: "content_block_start", index: 0, content_block: { type: "text", text: "look: " } },
+			{ type: "content_block_stop", index: 0 },
+			{ type: "content_block_start", index: 1, content_block: { type: "tool_use", id: "toolu_1", name: "look", input: { city: "Bern" } } },
+			{ type: "content_block_stop", index: 1 },
+			{ type: "message_delta", delta: { stop_reason: "tool_use" }, usage: USAGE }, { type: "message_stop" },
+		].map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join("")],
 		["", 200, said("claude says so")],
 	],
 	gpt: [
@@ -44,6 +51,8 @@ const answersOf = {
 	gemini: [
 		["bad-key", 400, { error: { code: 400, message: "API key not valid.", status: "INVALID_ARGUMENT", details: [{ reason: "API_KEY_INVALID" }] } }],
 		["refuse-400", 400, { error: { code: 400, message: "no such thing", status: "INVALID_ARGUMENT" } }],
+		["late-usage", 200, 'data: {"candidates":[{"content":{"parts":[{"text":"gemini"}]},"finishReason":"STOP"}]}\r\n\r\n' +
+			'data: {"usageMetadata":{"promptTokenCount":30,"candidatesTokenCount":20}}\r\n\r\n'],
 		["as-stream", 200, 'data: {"candidates":[{"content":{"parts":[{"text":"gem"}]}}]}\r\n\r\n' +
 			'data: {"candidates":[{"content":{"parts":[{"text":"ini"}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":2}}\r\n\r\n'],
 		["", 200, { candidates: [{ content: { parts: [{ text: "gemini says so" }], role: "model" }, finishReason: "STOP" }],
@@ -165,6 +174,26 @@ describe("translation", () => {
 			assert.equal(whole.content[0].text, "gemini says so");
 			assert.equal(own.gemini.last().url, "/v1beta/models/gemini-x:generateContent");
 		}
+	});
+
+	// Bills are made of it.
+	test("Gemini's usage in a chunk behind the finish reason is read, and told", async () => {
+		const stream = await openai.chat.completions.create({ model: "gemini", stream: true,
+			messages: [{ role: "user", content: "late-usage" }], stream_options: { include_usage: true } });
+		const chunks = [];
+		for await (const chunk of stream) chunks.push(chunk);
+		assert.equal(chunks.map((chunk) => chunk.choices[0]?.delta.content ?? "").join(""), "gemini");
+		assert.deepEqual(chunks.filter((chunk) => chunk.choices[0]?.finish_reason).length, 1);
+		assert.equal(chunks.at(-1).usage.total_tokens, 50);
+		const line = await until("the line in the log", () => grayd.logLines().find((one) => one.tokens_input === 30));
+		assert.deepEqual([line.tokens_output, line.estimated_tokens_output], [20, undefined]);
+	});
+
+	test("a call of Anthropic's whose arguments stand at its begin keeps them, and text does", async () => {
+		const stream = openai.chat.completions.stream({ model: "claude", messages: [{ role: "user", content: "filled-call" }] });
+		const { message: told, finish_reason: reason } = (await stream.finalChatCompletion()).choices[0];
+		assert.deepEqual([told.content, reason], ["look: ", "tool_calls"]);
+		assert.deepEqual(JSON.parse(told.tool_calls[0].function.arguments), { city: "Bern" });
 	});
 
 	test("a conversation with tools and pictures goes from one API to the other and on", async () => {

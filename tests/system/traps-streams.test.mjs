@@ -33,7 +33,7 @@ const late = {
 	"no end mark": [{ kind: "no_done" }, "incomplete"],
 	"an error event": [{ kind: "error_event", after: 2 }, "error_event"],
 };
-// Google marks no end: its finish reason is the end, whatever becomes of the connection.
+// Google marks no end: behind its finish reason an answer is whole, whatever becomes of the connection.
 const lateOf = (kind) => Object.entries(late).filter(([name]) => kind !== "gemini" || !/end mark/.test(name));
 const slug = (name) => name.toLowerCase().replace(/[^a-z]+/g, "-");
 
@@ -58,6 +58,10 @@ for (const { api, kind, name: way } of WAYS) {
 				releases[`${when}-${slug(name)}`] = { limits: fault.kind === "stall"
 					? { first_token_ms: [SHORT_MS, 60000], idle_ms: when === "late" ? SHORT_MS : 60000 } : {} };
 			}
+		const open = kind !== "gemini" ? {} : { cut: { kind: "cut", at: "end" }, reset: { kind: "reset", at: "end" },
+			silence: { kind: "stall", at: "end" }, comments: { kind: "comments", at: "end", interval_ms: 20 } };
+		for (const [name, fault] of Object.entries(open))
+			models[`behind-the-finish-${name}`] = { tokens: TOKENS, faults: [fault] };
 		models["empty-then-error"] = { faults: [{ kind: "error_event", at: "role" }] };
 		models["role-only"] = { faults: [{ kind: "role_only" }] };
 		models["role-then-comments"] = { faults: [{ kind: "comments", at: "role", interval_ms: 5 }] };
@@ -104,6 +108,18 @@ for (const { api, kind, name: way } of WAYS) {
 				assert.equal(typeof answer.error.message, "string", name);
 			}));
 		});
+
+		// So it must not be waited for until the client gives up.
+		test("where no end is marked an answer ends behind its finish reason", { skip: kind !== "gemini" && "it marks one" },
+			async () => {
+				await Promise.all(Object.keys(open).map(async (name) => {
+					const answer = await stream(`behind-the-finish-${name}`);
+					assert.deepEqual([answer.text, answer.done, answer.error, answer.complete],
+						[words(`behind-the-finish-${name}`, TOKENS), true, undefined, true], name);
+					const { stable, candidate } = (await quiet(pair.grayd)).releases[`behind-the-finish-${name}`].arms;
+					assert.deepEqual([candidate.outcomes, stable.attempts], [{ ok: 1 }, 0], name);
+				}));
+			});
 
 		test("an error right behind the first, still empty chunk falls back", async () => {
 			const answer = await stream("empty-then-error");

@@ -23,9 +23,12 @@ for (const { api, kind, name: way, native } of WAYS) {
 		const usage = { input: 1000, cached: 900, ...(written && { cache_write: written }), output: 6 };
 		const cost = ((1000 - 900 - written) * 4 + 900 * 1 + written * 5 + 6 * 10) / 1e6;
 		const models = { cached: { usage }, dear: { usage: { ...usage, extra: { cost: 55.5, total_cost: 7, cost_usd: 8 } } },
-			broken: { faults: status(500) }, endless: { tokens: 100000, chunk_ms: 3, usage: { input: 1000, cached: 900 } } };
+			broken: { faults: status(500) }, endless: { tokens: 100000, usage: { input: 1000, cached: 900 },
+				faults: [{ kind: "stall", at: "chunk", after: 21 }] },
+			lying: { faults: status(200, { message: "no, and with a smile" }) } };
 		const releases = { cached: { stable: "cached" }, dear: { stable: "dear" },
-			fallen: { stable: "cached", candidate: "broken", backoff_ms: 1 }, endless: { stable: "endless" } };
+			fallen: { stable: "cached", candidate: "broken", backoff_ms: 1 }, endless: { stable: "endless" },
+			lied: { stable: "cached", candidate: "lying", backoff_ms: 1 } };
 		let pair;
 		before(async () => {
 			pair = await startPair({ script: { models }, provider: { kind }, config: { releases,
@@ -50,6 +53,17 @@ for (const { api, kind, name: way, native } of WAYS) {
 				assert.equal((await logLine(pair, answer.id)).cost_usd, cost);
 			});
 
+			test(`an error under status 200 is an error, and costs nothing, ${shape}`, async () => {
+				const answer = await ask(pair.grayd, api, "lied", { stream });
+				assert.deepEqual([answer.status, answer.arm, answer.reason], [200, "stable", "error_event"]);
+				const line = await logLine(pair, answer.id);
+				assert.deepEqual([line.cost_usd, line.estimated_tokens_input], [cost, undefined]);
+				const { errors } = (await pair.grayd.ctl(["-j", "errors", "lied"])).json.releases.lied;
+				const entry = errors.find((one) => one.request_id === answer.id);
+				assert.deepEqual([entry.status, entry.saved], [200, true]);
+				assert.match(entry.message, /no, and with a smile/);
+			});
+
 			test(`a provider's own word on cost is not believed, ${shape}`, async () => {
 				const answer = await ask(pair.grayd, api, "dear", { stream });
 				if (native) assert.match(answer.bytes.toString(), /"cost":55\.5/);
@@ -64,7 +78,8 @@ for (const { api, kind, name: way, native } of WAYS) {
 			assert.ok(Math.abs(arms.stable.cost_usd - arms.stable.sent * cost) < 1e-12);
 		});
 
-		// What the provider had told is exact; the rest is an estimate, and said to be one.
+		// What the provider had told is exact; the rest is an estimate, and said to be one. The client has
+		// read all that was written when it leaves, so that both have seen the same.
 		test("tokens are not lost when the client leaves", async () => {
 			const leaving = new AbortController();
 			const answer = await fetch(pair.grayd.url + api.path, { method: "POST", signal: leaving.signal,

@@ -166,6 +166,30 @@ test_plain_shape(void)
 		    shapes[i].plain);
 }
 
+static void
+test_list_shape(void)
+{
+	static const struct {
+		const char *text;
+		bool list;
+	} shapes[] = {
+		{ "[{\"error\":{}}]", true },
+		{ " [ {\"x\":1}, {\"error\":{\"message\":\"m\"}} ]\n", true },
+		{ "{\"error\":{}}", false },
+		{ "[{\"error\":null}]", false },
+		{ "[[{\"error\":{}}]]", false },
+		{ "[{\"error\":{}}", false },
+		{ "[{\"error\":{}}]x", false },
+		{ "[]", false },
+		{ "", false },
+	};
+
+	for (size_t i = 0; i < COUNT(shapes); i++)
+		CU_ASSERT_EQUAL(
+		    errorbody_is_list((const uint8_t *)shapes[i].text, strlen(shapes[i].text)),
+		    shapes[i].list);
+}
+
 static bool
 is_utf8(const char *text)
 {
@@ -216,5 +240,6 @@ suite_errorbody(void)
 	CU_add_test(s, "shapes", test_shapes);
 	CU_add_test(s, "a bad key", test_bad_key);
 	CU_add_test(s, "plain shape", test_plain_shape);
+	CU_add_test(s, "errors in a list", test_list_shape);
 	CU_add_test(s, "long messages", test_long_messages);
 }

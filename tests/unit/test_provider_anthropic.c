@@ -133,6 +133,7 @@ static const struct {
 	{ "{\"content\":[],\"usage\":{\"input_tokens\":-1,\"output_tokens\":\"9\"}}", "" },
 	{ "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Busy\"}}",
 	    "failed overloaded_error|Busy" },
+	{ "{\"error\":\"overloaded\"}", "failed |overloaded" },
 	{ "{\"content\":\"hi\"}", "bad" },
 	{ "{\"choices\":[]}", "bad" },
 	{ "[]", "bad" },

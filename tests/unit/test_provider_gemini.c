@@ -138,8 +138,8 @@ test_events(void)
 		unsigned marks = ops->read_event(API_GENERATE, &ev, NULL, &f);
 
 		check_facts(i, &f);
-		CU_ASSERT_EQUAL(f.ended, cases[i].ended);
-		CU_ASSERT_EQUAL((marks & EVENT_END) != 0, cases[i].ended);
+		CU_ASSERT_EQUAL(f.may_end, cases[i].ended);
+		CU_ASSERT_FALSE(f.ended || (marks & EVENT_END));
 		CU_ASSERT_EQUAL((marks & EVENT_COMMIT) != 0, cases[i].content || cases[i].ended);
 	}
 }
@@ -196,6 +196,37 @@ test_usage_in_pieces(void)
 	CU_ASSERT_EQUAL(f.usage.reasoning, 20);
 }
 
+/* The reason why it finished is not the end: what the stream says until it closes is read. */
+static void
+test_usage_behind_the_finish(void)
+{
+	static const char *const texts[] = {
+		USAGE("\"promptTokenCount\":10,\"candidatesTokenCount\":1"),
+		PARTS("{\"text\":\"a\"}"),
+		USAGE("\"promptTokenCount\":10,\"candidatesTokenCount\":70"),
+	};
+	struct facts f;
+
+	read_events(texts, COUNT(texts), &f);
+	CU_ASSERT_TRUE(f.may_end && !f.ended);
+	CU_ASSERT_EQUAL(f.usage.output, 70);
+}
+
+/* As a body with status 200, and as an event. */
+static void
+test_errors_as_text(void)
+{
+	static const char text[] = "{\"error\":\"overloaded\"}";
+	struct sse_event ev = { .data = (const uint8_t *)text, .data_len = strlen(text) };
+	struct facts f = { .retry_after_ms = -1 };
+
+	CU_ASSERT_TRUE(ops->read_answer(API_GENERATE, ev.data, ev.data_len, &f));
+	CU_ASSERT_TRUE(f.failed);
+	CU_ASSERT_STRING_EQUAL(f.error_message, "overloaded");
+	f = (struct facts){ .retry_after_ms = -1 };
+	CU_ASSERT_EQUAL(ops->read_event(API_GENERATE, &ev, NULL, &f), EVENT_ERROR);
+}
+
 void
 suite_provider_gemini(void)
 {
@@ -207,4 +238,6 @@ suite_provider_gemini(void)
 	CU_add_test(s, "events", test_events);
 	CU_add_test(s, "usage of a stream", test_usage_of_a_stream);
 	CU_add_test(s, "usage of a stream in pieces", test_usage_in_pieces);
+	CU_add_test(s, "usage behind the finish reason", test_usage_behind_the_finish);
+	CU_add_test(s, "errors that are but a text", test_errors_as_text);
 }

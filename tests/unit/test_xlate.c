@@ -226,6 +226,21 @@ feed(struct stream *s, const uint8_t *bytes, size_t n)
 	}
 }
 
+/* The stream has closed, which is all that marks the end of some. */
+static void
+close_stream(struct stream *s)
+{
+	if (s->end != NULL || !s->facts.may_end)
+		return;
+	s->facts.ended = true;
+	if (is_empty(&s->facts))
+		s->end = "empty";
+	else if (!xlate_event(&s->retell, s->kind, EVENT_END, NULL, 0, &s->facts))
+		s->end = "bad";
+	else
+		s->end = "ok";
+}
+
 /* Feeds a stream in two pieces; how it ends is added to `verdict`. */
 static void
 run_split(const struct golden *g, size_t at, struct buf *verdict, struct buf *out)
@@ -237,6 +252,7 @@ run_split(const struct golden *g, size_t at, struct buf *verdict, struct buf *ou
 	init_retell(g, true, &s.retell, out);
 	feed(&s, bytes, at);
 	feed(&s, bytes + at, g->input_len - at);
+	close_stream(&s);
 	say(verdict, s.end != NULL ? s.end : "incomplete");
 	if (s.facts.failed) {
 		CU_ASSERT_EQUAL(
