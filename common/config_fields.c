@@ -292,9 +292,16 @@ static const struct object release_object = { release_fields, finish_release };
 
 /* ---- clients, and the whole ------------------------------------------------------------------ */
 
+static const char *const not_key_hash[] = { "key", "api_key", "hash", "secret", "token", NULL };
+
 static const struct field client_fields[] = {
 	TEXT(client, name, NULL, 1, NAME_BYTES - 1, check_name),
-	{ .key = "key_hash", .kind = &kind_hash, MEMBER(client, key_hash) },
+	{ .key = "key_hash",
+	    .kind = &kind_hash,
+	    MEMBER(client, key_hash),
+	    .mistaken = not_key_hash,
+	    .advice = "the config holds no client's key but its hash; grayctl key new NAME makes a "
+		      "key and prints both" },
 	UINT(client, rate_per_minute, "0", 0, RATE_MAX),
 	UINT(client, queue_ms, "0", 0, 600000),
 	{ .key = "releases", .kind = &kind_release_refs, MEMBER(client, releases), .preset = "[]" },

@@ -35,6 +35,8 @@ struct field {
 	bool rising;		      /* lists of numbers: each larger than the one before */
 	const struct object *object;  /* objects, and what lists and maps consist of */
 	size_t item_size, key_offset; /* maps: of an item; where its name goes in it, or NO_NAME */
+	const char *const *mistaken;  /* what people write instead of the key; ends with NULL */
+	const char *advice;	      /* for them, and where a required key is missing; or NULL */
 };
 
 struct object {

@@ -53,15 +53,30 @@ find_field(const struct object *o, const char *key)
 	return f->key == NULL ? NULL : f;
 }
 
+/* The field for which somebody has written another key; NULL: none. */
+static const struct field *
+find_mistaken(const struct object *o, const char *key)
+{
+	for (const struct field *f = o->fields; f->key != NULL; f++)
+		for (unsigned i = 0; f->mistaken != NULL && f->mistaken[i] != NULL; i++)
+			if (strcmp(f->mistaken[i], key) == 0)
+				return f;
+	return NULL;
+}
+
 static int
 fail_unknown(struct reader *r, const struct object *o, const cJSON *item)
 {
+	const struct field *meant = find_mistaken(o, item->string);
 	struct nearest nearest = nearest_begin(item->string);
 	char hint[192];
 
 	for (const struct field *f = o->fields; f->key != NULL; f++)
 		nearest_try(&nearest, f->key);
 	reader_enter(r, item->string);
+	if (meant != NULL)
+		return reader_fail(
+		    r, item, "unknown key; it is \"%s\": %s", meant->key, meant->advice);
 	return reader_fail(r, item, "unknown key%s", nearest_hint(&nearest, hint));
 }
 
@@ -101,7 +116,8 @@ object_overlay(struct reader *r, const struct object *o, void *base, const cJSON
 		size_t outer;
 
 		if (given == NULL && f->preset == NULL)
-			return reader_fail(r, v, "the key \"%s\" is missing", f->key);
+			return reader_fail(r, v, "the key \"%s\" is missing%s%s", f->key,
+			    f->advice != NULL ? ": " : "", f->advice != NULL ? f->advice : "");
 		if (given == NULL)
 			continue;
 		outer = reader_enter(r, f->key);

@@ -143,8 +143,10 @@ read_hash(struct reader *r, const struct field *f, void *base, const cJSON *v)
 		field_at(f, base), f->size, v->valuestring, f->size * 2, NULL, &n, NULL) == 0 &&
 	    n == f->size)
 		return 0;
-	return reader_fail(
-	    r, v, "expected the %zu hexadecimal digits of a key's BLAKE2b-256", f->size * 2);
+	return reader_fail(r, v,
+	    "expected the %zu hexadecimal digits of a key's BLAKE2b-256, as grayctl key new NAME "
+	    "prints it",
+	    f->size * 2);
 }
 
 static int

@@ -336,14 +336,18 @@ fetch_from_env_file(
 	const char *value;
 	int rc = -1;
 
+	if (path == NULL)
+		return err_set(e, "is not set: export it first");
 	if (*path == '\0')
-		return err_set(e, "is not set");
+		return err_set(e, "is not set: export it before grayd is started, or write it into "
+				  "a file that env_file names");
 	text = read_private(path, ENV_FILE_BYTES_MAX, &n, e);
 	if (text == NULL)
 		return err_prefix(e, "is not set, and env_file %s", path);
 	value = keys_find_in_env_file(text, source->env, &length);
 	if (value == NULL)
-		err_set(e, "is not set, and not in env_file %s either", path);
+		err_set(e, "is not set, and not in env_file %s either: add a line %s=KEY there",
+		    path, source->env);
 	else if ((rc = accept_key(value, length, source->prefix, key, e)) != 0)
 		begin_message(e, "as env_file has it");
 	free_text(text, n);

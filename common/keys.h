@@ -25,7 +25,8 @@ struct key_source {
 
 /*
  * Fetches a key. A variable is looked up in what is remembered, then in the environment, then in
- * `env_file` ("": none); found in the environment it is remembered. White space around the key is
+ * `env_file` ("": none yet; NULL: there can be none); found in the environment it is remembered.
+ * White space around the key is
  * dropped. On failure `e` names the source and what is wrong: not there, empty, white space or
  * control bytes inside, wrapped in quotes, the prefix missing, a file that everybody may read.
  */

@@ -106,15 +106,16 @@ limiter_in_flight(const struct limits_region *region, uint32_t number)
 /* ---- cooling down -----------------------------------------------------------------------------
  */
 
-void
-limiter_cool(struct limiter *limiter, uint64_t until_us, enum limiter_cause cause)
+bool
+limiter_cool(struct limiter *limiter, uint64_t now_us, uint64_t until_us, enum limiter_cause cause)
 {
 	uint64_t had = atomic_load_explicit(&limiter->cooling, memory_order_relaxed);
 
-	while (had >> CAUSE_BITS < until_us &&
-	       !atomic_compare_exchange_weak_explicit(&limiter->cooling, &had,
-		   until_us << CAUSE_BITS | cause, memory_order_relaxed, memory_order_relaxed))
-		;
+	while (had >> CAUSE_BITS < until_us)
+		if (atomic_compare_exchange_weak_explicit(&limiter->cooling, &had,
+			until_us << CAUSE_BITS | cause, memory_order_relaxed, memory_order_relaxed))
+			return had >> CAUSE_BITS <= now_us && until_us > now_us;
+	return false;
 }
 
 uint64_t

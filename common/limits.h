@@ -86,8 +86,10 @@ void limiter_end(struct limits_region *region, uint32_t number, unsigned seat);
 /* Attempts in flight, as far as they are counted. */
 uint64_t limiter_in_flight(const struct limits_region *region, uint32_t number);
 
-/* Lets a model cool down until then, unless it does so for longer already. */
-void limiter_cool(struct limiter *limiter, uint64_t until_us, enum limiter_cause cause);
+/* Lets a model cool down until then, unless it does so for longer already. Returns whether that
+ * began a cool-down; of several workers at once that is told to one. */
+bool limiter_cool(
+    struct limiter *limiter, uint64_t now_us, uint64_t until_us, enum limiter_cause cause);
 /* Until when; 0: it does not cool down. */
 uint64_t limiter_cooling_us(
     const struct limiter *limiter, uint64_t now_us, enum limiter_cause *cause);

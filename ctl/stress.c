@@ -188,7 +188,7 @@ take_key(struct test *test, struct err *e)
 		source.env = (char *)(uintptr_t)env->text;
 	else
 		source.file = (char *)(uintptr_t)file->text;
-	return keys_fetch(&source, "", &test->key, e);
+	return keys_fetch(&source, NULL, &test->key, e);
 }
 
 static enum exits

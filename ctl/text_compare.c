@@ -18,9 +18,9 @@ print_wish(const struct screen *screen, const cJSON *wish)
 		{ "output", "output" },
 	};
 	char words[WORDS_BYTES];
-	const char *between = " requests, each of ";
+	const char *between = ", each of ";
 
-	fputs(words_count(words, answer_number(wish, "requests")), screen->out);
+	fputs(words_things(words, answer_number(wish, "requests"), "request"), screen->out);
 	for (unsigned i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
 		double n = answer_number(wish, types[i].name);
 

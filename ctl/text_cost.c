@@ -175,9 +175,10 @@ print_month(const struct screen *screen, const cJSON *month, const struct arms *
 
 	if (window_s <= 0)
 		return;
-	fprintf(screen->out, "a month: %.0f days at %.3g requests a second, as in the last %s",
+	fprintf(screen->out, "a month: %.0f days at %.3g requests a second, as in %s%s",
 	    answer_number(month, "days"), served / window_s,
-	    words_seconds(over, (uint64_t)window_s));
+	    window_s < 1 ? "the first moment" : "the last ",
+	    window_s < 1 ? "" : words_seconds(over, (uint64_t)window_s));
 	if (arms->n == ARMS)
 		fputs("; BOTH: as it is shared now", screen->out);
 	fputs("\n", screen->out);

@@ -158,11 +158,12 @@ static void
 print_coverage(const struct screen *screen, const cJSON *coverage, const char *arm)
 {
 	const cJSON *of = answer_get(coverage, arm), *count;
-	char text[256];
+	char text[256], words[WORDS_BYTES];
 	int n;
 
-	n = snprintf(text, sizeof(text), "%s: %.0f requests, %.0f first ones", arm,
-	    answer_number(of, "requests"), answer_number(of, "firsts"));
+	n = snprintf(text, sizeof(text), "%s: %s, first ones: %.0f", arm,
+	    words_things(words, answer_number(of, "requests"), "request"),
+	    answer_number(of, "firsts"));
 	cJSON_ArrayForEach(count, of)
 	{
 		if (n > 0 && (size_t)n < sizeof(text) && count->valuedouble > 0 &&
@@ -234,6 +235,6 @@ text_show_replay(const struct screen *screen, const struct args *args, const cJS
 		    answer_text(one, answer_get(one, "computed") != NULL ? "computed" : "note"));
 	}
 	table_print(&t, screen->out, screen->colour, 0);
-	fprintf(screen->out, "%d decisions, %.0f of them differ\n", n,
+	fprintf(screen->out, "%s, differing: %.0f\n", words_things(time, n, "decision"),
 	    answer_number(replay, "differing"));
 }

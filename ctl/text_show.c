@@ -39,8 +39,8 @@ print_grayd(const struct screen *screen, const cJSON *grayd)
 	const cJSON *workers = answer_get(grayd, "workers"), *address;
 	char up[WORDS_BYTES];
 	double configured = answer_number(workers, "configured");
-	bool healthy = answer_is_true(grayd, "healthy");
-	enum colour colour = healthy ? COLOUR_GOOD : COLOUR_BAD;
+	bool serving = answer_is_true(grayd, "serving");
+	enum colour colour = serving ? COLOUR_GOOD : COLOUR_BAD;
 
 	fprintf(screen->out, "grayd %s, pid %.0f, up %s%s",
 	    answer_text(grayd, "version"), answer_number(grayd, "pid"),
@@ -50,12 +50,12 @@ print_grayd(const struct screen *screen, const cJSON *grayd)
 	{
 		fprintf(screen->out, " %s", cJSON_IsString(address) ? address->valuestring : "?");
 	}
-	fprintf(screen->out, "\n%s%s%s, %.0f of %.0f workers ready, %.0f hold the newest policy",
+	fprintf(screen->out, "\n%s%s%s, %.0f of %.0f workers ready, %.0f with the newest policy",
 	    colour_begin(colour, screen->colour),
 	    answer_is_true(grayd, "stopping") ? "stopping"
-	    : healthy			      ? "healthy"
+	    : serving				  ? "serving"
 	    : answer_is_true(grayd, "validating") ? "asking the providers for their models"
-					      : "not healthy",
+						  : "impaired",
 	    colour_end(colour, screen->colour), answer_number(workers, "ready"), configured,
 	    answer_number(workers, "acknowledged"));
 	if (answer_number(workers, "draining") > 0)

@@ -168,6 +168,7 @@ print_release_stats(const struct screen *screen, const cJSON *release)
 	put_map(&t, &arms, "attempt_outcomes");
 	put_counts(&t, &arms, "sent", NULL, "sent");
 	put_counts(&t, &arms, "retries", NULL, "retries");
+	put_counts(&t, &arms, "cool-downs", NULL, "cool_downs");
 	put_bill(&t, &arms);
 	put_times(&t, &arms, "answer, ms: p50 / p95 / p99", "latency_ms");
 	put_times(&t, &arms, "first token, ms", "first_token_ms");
@@ -193,13 +194,13 @@ text_show_stats(const struct screen *screen, const struct args *args, const cJSO
 {
 	const cJSON *grayd = answer_get(answer, "grayd"), *release;
 	const char *now = answer_text(answer, "now"), *since = answer_text(answer, "since");
-	char time[WORDS_BYTES], ago[WORDS_BYTES];
+	char time[WORDS_BYTES], ago[WORDS_BYTES], words[WORDS_BYTES];
 
 	(void)args;
-	fprintf(screen->out, "since %s, %s: %.0f requests, %.0f of them rejected, %.0f lost\n",
+	fprintf(screen->out, "since %s, %s: %s, %.0f of them rejected, %.0f lost\n",
 	    words_time(time, since, now), words_ago(ago, since, now),
-	    answer_number(grayd, "started"), answer_number(grayd, "rejected"),
-	    answer_number(grayd, "lost"));
+	    words_things(words, answer_number(grayd, "started"), "request"),
+	    answer_number(grayd, "rejected"), answer_number(grayd, "lost"));
 	text_print_limits(screen, answer);
 	cJSON_ArrayForEach(release, answer_get(answer, "releases"))
 	{
@@ -260,11 +261,12 @@ print_errors(const struct screen *screen, const cJSON *release, const char *now)
 	static const char *const headers[] = { "TIME", "ARM", "MODEL", "PROVIDER", ">TRY",
 		"OUTCOME", ">STATUS", "CODE", "SAVED BY", "REQUEST", "MESSAGE", NULL };
 	const cJSON *errors = answer_get(release, "errors"), *each;
+	char words[WORDS_BYTES];
 	struct table t;
 
-	fprintf(screen->out, "%s%s%s: %.0f fallbacks", colour_begin(COLOUR_BOLD, screen->colour),
+	fprintf(screen->out, "%s%s%s: %s", colour_begin(COLOUR_BOLD, screen->colour),
 	    answer_text(release, "release"), colour_end(COLOUR_BOLD, screen->colour),
-	    answer_number(release, "fallbacks"));
+	    words_things(words, answer_number(release, "fallbacks"), "fallback"));
 	print_map(screen, answer_get(release, "fallback_reasons"), " (", ")");
 	print_map(screen, answer_get(release, "failed_attempts"), "; failed attempts: ", "");
 	fputs("\n", screen->out);

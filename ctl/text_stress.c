@@ -120,8 +120,8 @@ print_cost(const struct screen *screen, const cJSON *answer)
 		fprintf(screen->out, ", and %s USD by estimate",
 		    words_usd(words, guess, words_usd_decimals(guess)));
 	if (answer_number(answer, "without_cost") > 0)
-		fprintf(screen->out, "; %.0f answers without a price or usage",
-		    answer_number(answer, "without_cost"));
+		fprintf(screen->out, "; %s without a price or usage",
+		    words_things(words, answer_number(answer, "without_cost"), "answer"));
 	fputs("\n", screen->out);
 }
 
@@ -162,10 +162,10 @@ text_show_stress(const struct screen *screen, const struct args *args, const cJS
 	char words[WORDS_BYTES], of[WORDS_BYTES];
 
 	(void)args;
-	fprintf(screen->out, "%s%s%s: %s of %s requests in %.1f s, %.1f a second",
+	fprintf(screen->out, "%s%s%s: %s of %s in %.1f s, %.1f a second",
 	    colour_begin(COLOUR_BOLD, screen->colour), answer_text(answer, "release"),
 	    colour_end(COLOUR_BOLD, screen->colour), words_count(words, sent),
-	    words_count(of, answer_number(answer, "requests")), seconds,
+	    words_things(of, answer_number(answer, "requests"), "request"), seconds,
 	    seconds > 0 ? sent / seconds : 0);
 	fprintf(
 	    screen->out, "; answered %s", words_count(words, answer_number(answer, "answered")));

@@ -156,7 +156,7 @@ wait_judge(const struct wait_condition *c, const cJSON *status)
 	enum wait_verdict worst = WAIT_MET;
 	const cJSON *release;
 
-	if (c->kind == WAIT_HEALTHY && !cJSON_IsTrue(get(get(status, "grayd"), "healthy")))
+	if (c->kind == WAIT_HEALTHY && !cJSON_IsTrue(get(get(status, "grayd"), "serving")))
 		return WAIT_NOT_YET;
 	cJSON_ArrayForEach(release, get(status, "releases"))
 	{

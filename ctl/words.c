@@ -127,6 +127,15 @@ words_count(char out[WORDS_BYTES], double count)
 }
 
 char *
+words_things(char out[WORDS_BYTES], double count, const char *thing)
+{
+	size_t n = strlen(words_count(out, count));
+
+	snprintf(out + n, WORDS_BYTES - n, " %s%s", thing, strcmp(out, "1") == 0 ? "" : "s");
+	return out;
+}
+
+char *
 words_usd(char out[WORDS_BYTES], const char *usd, unsigned decimals)
 {
 	bool negative = usd[0] == '-';

@@ -27,6 +27,8 @@ char *words_ago(char out[WORDS_BYTES], const char *iso, const char *now_iso);
 
 /* 1234567 gives "1,234,567". */
 char *words_count(char out[WORDS_BYTES], double count);
+/* 1, "request" gives "1 request"; 1234 gives "1,234 requests". */
+char *words_things(char out[WORDS_BYTES], double count, const char *thing);
 /* An amount as grayd writes it ("-45000.123400000000"), rounded to `decimals`, with separators:
  * "-45,000.12"; "-" where it is none. */
 char *words_usd(char out[WORDS_BYTES], const char *usd, unsigned decimals);

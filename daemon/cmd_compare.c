@@ -18,16 +18,21 @@ struct wish {
 
 /* ---- the question ---------------------------------------------------------------------------- */
 
+/* More than anybody asks for; and at the highest of prices the amounts still fit struct money. */
+#define REQUESTS_MAX UINT64_C(100000000000)
+#define TOKENS_MAX   UINT64_C(10000000)
+
 static const struct figure {
 	const char *name;
 	size_t offset;
+	uint64_t least, most;
 	bool needed;
 } figures[] = {
-	{ "requests", offsetof(struct wish, requests), true },
-	{ "input", offsetof(struct wish, tokens.input), true },
-	{ "cached", offsetof(struct wish, tokens.cached), false },
-	{ "cache_write", offsetof(struct wish, tokens.cache_write), false },
-	{ "output", offsetof(struct wish, tokens.output), true },
+	{ "requests", offsetof(struct wish, requests), 1, REQUESTS_MAX, true },
+	{ "input", offsetof(struct wish, tokens.input), 0, TOKENS_MAX, true },
+	{ "cached", offsetof(struct wish, tokens.cached), 0, TOKENS_MAX, false },
+	{ "cache_write", offsetof(struct wish, tokens.cache_write), 0, TOKENS_MAX, false },
+	{ "output", offsetof(struct wish, tokens.output), 0, TOKENS_MAX, true },
 };
 #define N_FIGURES (sizeof(figures) / sizeof(figures[0]))
 
@@ -35,6 +40,16 @@ static uint64_t *
 place_of(struct wish *wish, const struct figure *f)
 {
 	return (uint64_t *)(void *)((char *)wish + f->offset);
+}
+
+static int
+take_number(struct wish *wish, const struct figure *f, const char *digits)
+{
+	uint64_t *place = place_of(wish, f);
+
+	if (digits == NULL || decimal_parse(digits, 0, place) != 0)
+		return -1;
+	return *place >= f->least && *place <= f->most ? 0 : -1;
 }
 
 /* "input=1000" */
@@ -50,11 +65,12 @@ take_figure(struct wish *wish, bool seen[N_FIGURES], const char *text, struct er
 		if (seen[i])
 			return err_set(e, "compare: %s is given twice", figures[i].name);
 		seen[i] = true;
-		if (equals == NULL ||
-		    decimal_parse(equals + 1, 0, place_of(wish, &figures[i])) == -1)
-			return err_set(e, "compare: \"%.64s\": expected %s=N, a whole number", text,
-			    figures[i].name);
-		return 0;
+		if (take_number(wish, &figures[i], equals != NULL ? equals + 1 : NULL) == 0)
+			return 0;
+		return err_set(e,
+		    "compare: \"%.64s\": expected %s=N, a whole number from %llu to %llu", text,
+		    figures[i].name, (unsigned long long)figures[i].least,
+		    (unsigned long long)figures[i].most);
 	}
 	return err_set(e,
 	    "compare: \"%.64s\": expected requests=N input=N output=N, and maybe cached=N and "
@@ -74,6 +90,11 @@ take_wish(struct wish *wish, const struct command_value *given, struct err *e)
 	for (size_t i = 0; i < N_FIGURES; i++)
 		if (figures[i].needed && !seen[i])
 			return err_set(e, "compare: %s=N is missing", figures[i].name);
+	if (wish->tokens.input + wish->tokens.cached + wish->tokens.cache_write +
+		wish->tokens.output ==
+	    0)
+		return err_set(e, "compare: requests without tokens cost nothing anywhere: expected "
+				  "input or output above 0");
 	return 0;
 }
 

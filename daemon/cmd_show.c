@@ -58,7 +58,7 @@ put_crew(struct cmd *cmd, cJSON *grayd)
 	cmd_put_number(cmd, grayd, "open_connections", (double)totals.open);
 	cmd_put_bool(cmd, grayd, "stopping", m->stopping);
 	cmd_put_bool(cmd, grayd, "validating", !m->announced);
-	cmd_put_bool(cmd, grayd, "healthy",
+	cmd_put_bool(cmd, grayd, "serving",
 	    m->announced && !m->stopping && crew.configured > 0 && crew.ready == crew.configured &&
 		crew.acknowledged == crew.ready);
 }

@@ -76,8 +76,8 @@ put_bill(struct cmd *cmd, cJSON *arm, const struct config_model *model,
 
 /* The counters that stand in an arm under their own names; the others have their place below. */
 static const enum counter plain[] = { COUNTER_REQUESTS, COUNTER_FALLBACKS, COUNTER_RETRIES,
-	COUNTER_CANCELLED, COUNTER_RESCUED, COUNTER_DIVERTED, COUNTER_PINNED, COUNTER_ATTEMPTS, COUNTER_SENT,
-	COUNTER_USAGE_MISSING };
+	COUNTER_CANCELLED, COUNTER_RESCUED, COUNTER_DIVERTED, COUNTER_PINNED, COUNTER_ATTEMPTS,
+	COUNTER_SENT, COUNTER_COOL_DOWNS, COUNTER_USAGE_MISSING };
 
 static void
 put_arm(struct cmd *cmd, cJSON *arms, enum arm arm, const struct config_model *model,

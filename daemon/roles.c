@@ -71,6 +71,7 @@ run_admin(const struct master *m, const struct child *c, const struct child_seed
 		.config = m->config,
 		.slots = &s->slots,
 		.policy = s->policy,
+		.limits = s->limits_view.region,
 		.started_wall_us = m->started_wall_us,
 		.started_mono_us = m->started_mono_us,
 		.listen_fd = m->listeners.admin.fd,

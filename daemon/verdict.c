@@ -215,8 +215,7 @@ static bool
 something_missing(const struct verdict_case *c, struct verdict *v)
 {
 	if (c->share_bp == 0 || v->fresh < c->rules->min_requests) {
-		SAY(v,
-		    "%" PRIu64 " requests of the candidate at this share, %" PRIu64 " are needed",
+		SAY(v, "requests of the candidate at this share: %" PRIu64 ", needed: %" PRIu64,
 		    v->fresh, c->rules->min_requests);
 		return true;
 	}

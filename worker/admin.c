@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/limits.h"
 #include "common/log.h"
 #include "worker/adminconn.h"
 #include "worker/head.h"
@@ -76,6 +77,19 @@ look_at_policy(struct admin *a)
 		    "the newest policy cannot be read; figures are of the one before");
 }
 
+/* For so long a model still cools down; 0: it does not. */
+static uint64_t
+cooling_us(const struct admin *a, const struct config_model *model)
+{
+	enum limiter_cause cause;
+	uint64_t now_us = clock_mono_us(), until_us;
+
+	if (model == NULL)
+		return 0;
+	until_us = limiter_cooling_us(limiter_at(a->seed->limits, model->limiter), now_us, &cause);
+	return until_us > now_us ? until_us - now_us : 0;
+}
+
 /* What the master has left of the providers' words. */
 static void
 take_models(const struct admin *a, struct metrics_release *r)
@@ -85,6 +99,7 @@ take_models(const struct admin *a, struct metrics_release *r)
 
 	for (unsigned arm = 0; arm < ARM_COUNT; arm++) {
 		r->models[arm] = c != NULL ? c->arms[arm] : NULL;
+		r->cooling_us[arm] = cooling_us(a, r->models[arm]);
 		slots_standing(a->seed->slots, r->set.name, (enum arm)arm, &r->standings[arm],
 		    &r->asked_wall_us[arm]);
 	}
@@ -198,7 +213,7 @@ serve_readiness(struct admin *a, struct buf *text)
 			   (unsigned long long)a->policy.current.revision) < 0
 			   ? -1
 			   : 503;
-	return buf_addf(text, "ok: %llu workers are ready\n",
+	return buf_addf(text, "ok: workers ready: %llu\n",
 		   (unsigned long long)crew.workers[SLOT_READY]) < 0
 		   ? -1
 		   : 200;

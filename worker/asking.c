@@ -170,7 +170,7 @@ asking_hide_key(struct asking *a)
 		struct finding *f = &a->inquiry.models[i].finding;
 
 		if (holds_key(a, f->why))
-			strcpy(f->why, "(what the provider says holds its key and is not shown)");
+			strcpy(f->why, "what the provider says holds its key and is not shown");
 		for (unsigned k = 0; k < f->n_alike; k++) {
 			if (holds_key(a, f->alike[k]))
 				f->n_alike = k;

@@ -386,7 +386,8 @@ cool(const struct gate *g, const struct attempt *a, enum limiter_cause cause)
 		return;
 	if (ms > COOLING_MAX_MS)
 		ms = COOLING_MAX_MS;
-	limiter_cool(limiter_of(g), a->ended_us + (uint64_t)ms * MS, cause);
+	if (limiter_cool(limiter_of(g), a->ended_us, a->ended_us + (uint64_t)ms * MS, cause))
+		tally_add(&a->request->release->tally->arms[a->arm].counters[COUNTER_COOL_DOWNS], 1);
 }
 
 void

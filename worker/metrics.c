@@ -211,6 +211,34 @@ print_asked(struct promtext *p, const struct metrics *m, size_t at)
 }
 
 static void
+print_cooling(struct promtext *p, const struct metrics *m, size_t at)
+{
+	char labels[MODEL_LABELS_BYTES];
+
+	(void)at;
+	for (unsigned i = 0; i < m->n_releases * ARM_COUNT; i++) {
+		const struct metrics_release *r = &m->releases[i / ARM_COUNT];
+
+		if (label_model(labels, r, i % ARM_COUNT))
+			promtext_number(p, "", labels, r->cooling_us[i % ARM_COUNT] > 0);
+	}
+}
+
+static void
+print_cool_down(struct promtext *p, const struct metrics *m, size_t at)
+{
+	char labels[MODEL_LABELS_BYTES];
+
+	(void)at;
+	for (unsigned i = 0; i < m->n_releases * ARM_COUNT; i++) {
+		const struct metrics_release *r = &m->releases[i / ARM_COUNT];
+
+		if (label_model(labels, r, i % ARM_COUNT))
+			promtext_seconds(p, "", labels, r->cooling_us[i % ARM_COUNT]);
+	}
+}
+
+static void
 print_fallbacks(struct promtext *p, const struct metrics *m, size_t at)
 {
 	char labels[LABELS_BYTES];

@@ -16,6 +16,7 @@ struct metrics_release {
 	const struct config_model *models[ARM_COUNT];
 	uint32_t standings[ARM_COUNT]; /* enum standing */
 	uint64_t asked_wall_us[ARM_COUNT];
+	uint64_t cooling_us[ARM_COUNT]; /* for so long they still cool down; 0: they do not */
 	const struct slot_guard *guard; /* in slot 0; NULL: nothing is known of it */
 	bool published_known;
 	uint16_t published_bp; /* the share that every worker has acknowledged */

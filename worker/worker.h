@@ -55,6 +55,7 @@ struct admin_seed {
 	const struct config *config;		   /* of its generation, without keys */
 	const struct slots *slots;		   /* mapped read-only, all of them */
 	const struct policy_region *policy;	   /* mapped read-only */
+	struct limits_region *limits;		   /* mapped read-only */
 	uint64_t started_wall_us, started_mono_us; /* of the master */
 	int listen_fd;				   /* non-blocking, listening */
 	int master_fd;

@@ -274,6 +274,7 @@ test("a provider that repeats its key does not get it into answers and logs", as
 	const said = [JSON.stringify(await check(grayd, 1)), (await grayd.ctl(["status"])).stdout, JSON.stringify(grayd.logLines()), grayd.stderr()];
 
 	assert.match(said[0], /holds its key and is not shown/);
+	assert.match((await grayd.ctl(["check"])).stdout, /unreachable \(what the provider says holds its key and is not shown\)$/m);
 	for (const text of said) assert.ok(!text.includes("Zq7-cana"), text);
 });
 
@@ -320,7 +321,7 @@ test("a silent provider holds the start up for ten seconds, and no longer", asyn
 	const get = async (path) => (await fetch(admin + path)).status;
 
 	assert.equal(json.grayd.validating, true);
-	assert.equal(json.grayd.healthy, false);
+	assert.equal(json.grayd.serving, false);
 	assert.equal(await get("/healthz"), 200);
 	assert.equal(await get("/readyz"), 503);
 	// What would change the config or the binary has to wait; a signal is obeyed when it can be.

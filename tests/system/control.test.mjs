@@ -56,7 +56,7 @@ describe("verbs", () => {
 		assert.equal(stderr, "");
 		assert.equal(json.ok, true);
 		assert.equal(json.grayd.pid, grayd.pid);
-		assert.equal(json.grayd.healthy, true);
+		assert.equal(json.grayd.serving, true);
 		assert.deepEqual(json.grayd.workers,
 			{ configured: 2, alive: 2, ready: 2, draining: 0, acknowledged: 2, restarts: 0 });
 		assert.match(json.grayd.listen[0], /^127\.0\.0\.1:[1-9]\d*$/);
@@ -70,7 +70,7 @@ describe("verbs", () => {
 		assert.deepEqual(candidate, { model: "new", name: "new-model", provider: "nowhere", standing: "unreachable",
 			alarm: null, requests: 0, errors: 0, fallbacks: 0, in_flight: 0 });
 		const text = await grayd.ctl(["status", "chat"]);
-		assert.match(text.stdout, /^grayd \S+, pid \d+, up .+\nhealthy, 2 of 2 workers ready/);
+		assert.match(text.stdout, /^grayd \S+, pid \d+, up .+\nserving, 2 of 2 workers ready/);
 		assert.match(text.stdout, /\nchat +idle +0 +0 % +0 % +- +1 /);
 		assert.ok(!text.stdout.includes("\x1b"), "no colour where there is no terminal");
 	});
@@ -352,7 +352,7 @@ test("what failed is told, for people and programs", async () => {
 		assert.ok(Math.abs(Date.parse(chat.errors[0].time) - Date.now()) < 60000);
 		assert.equal((await grayd.ctl(["-j", "errors", "-n", "1"])).json.releases.chat.errors[0].arm, "stable");
 		assert.match((await grayd.ctl(["errors"])).stdout,
-			/^chat: 1 fallbacks \(refused 1\); failed attempts: refused 2\nTIME .+\n.+ candidate +new +nowhere +1 +refused +- +- +no +my-request /);
+			/^chat: 1 fallback \(refused 1\); failed attempts: refused 2\nTIME .+\n.+ candidate +new +nowhere +1 +refused +- +- +no +my-request /);
 		const { candidate, stable } = (await grayd.status()).releases.chat.arms;
 		assert.deepEqual([candidate.requests, candidate.fallbacks, stable.requests], [1, 1, 0]);
 	} finally {

@@ -211,6 +211,25 @@ test("a histogram is cut at edges of the fine one", async (t) => {
 	assert.equal(buckets.at(-1)[1], 40);
 });
 
+test("a model that cools down: for how long, and how often, in each release and arm that asks it", async (t) => {
+	const { grayd, base } = await startLoaded(t, { script: { models: {
+		new: { faults: [{ kind: "status", status: 429, retry_after: "30" }] }, "*": {} } } });
+	const figure = async (name, arm, model) => (await scrape(base)).get(name, { release: "demo", arm, ...(model && { model }) });
+
+	assert.deepEqual([await figure("grayd_cooling_down", "candidate", "new"), await figure("grayd_cool_down_seconds", "candidate", "new"),
+		await figure("grayd_cool_downs_total", "candidate")], [0, 0, 0]);
+	await grayd.ctl(["stage", "demo", 100]);
+	await load(grayd.url, { m: "demo", n: 20, c: 4 });
+	assert.equal(await figure("grayd_cooling_down", "candidate", "new"), 1);
+	const left = await figure("grayd_cool_down_seconds", "candidate", "new");
+	assert.ok(left > 0 && left <= 30, `${left} s`);
+	// Several answers of the same moment begin one.
+	assert.equal(await figure("grayd_cool_downs_total", "candidate"), 1);
+	assert.deepEqual([await figure("grayd_cooling_down", "stable", "old"), await figure("grayd_cool_down_seconds", "stable", "old"),
+		await figure("grayd_cool_downs_total", "stable")], [0, 0, 0]);
+	assert.equal((await grayd.ctl(["-j", "stats", "demo"])).json.releases.demo.arms.candidate.cool_downs, 1);
+});
+
 test("promtool has nothing to say", async (t) => {
 	if (spawnSync("promtool", ["--version"]).error) {
 		t.skip("promtool is not installed (Debian: prometheus)");
@@ -387,7 +406,7 @@ test("a reload loses no scrape, and no figure falls", async (t) => {
 test("without a worker grayd is healthy but not ready", async (t) => {
 	const { grayd, base } = await startAdmin(t, { config: { workers: 1 } });
 
-	assert.deepEqual(await get(base, "/readyz").then(({ status, text }) => [status, text]), [200, "ok: 1 workers are ready\n"]);
+	assert.deepEqual(await get(base, "/readyz").then(({ status, text }) => [status, text]), [200, "ok: workers ready: 1\n"]);
 	// Each death makes the pause before the next start longer.
 	for (let kill = 1; kill <= 5; kill++) {
 		const [{ pid }] = await until("a worker", async () => {
@@ -441,7 +460,7 @@ test("an admin process that dies is replaced, and is no worker's restart", async
 	const now = await scrape(base);
 	assert.deepEqual(fallen(before, now), []);
 	assert.equal(now.get("grayd_worker_restarts_total"), 0);
-	assert.equal((await grayd.status()).grayd.healthy, true);
+	assert.equal((await grayd.status()).grayd.serving, true);
 });
 
 test("it leaves with grayd, and when the master is killed", async (t) => {
@@ -518,7 +537,7 @@ test("GET and HEAD on what there is, refusals for the rest", async (t) => {
 		["GET", "/metrics", {}, 200, /^# HELP grayd_build_info /],
 		["GET", "/metrics?format=anything", {}, 200, /^# HELP /],
 		["GET", "/healthz", {}, 200, /^ok\n$/],
-		["GET", "/readyz", {}, 200, /^ok: 2 workers are ready\n$/],
+		["GET", "/readyz", {}, 200, /^ok: workers ready: 2\n$/],
 		["HEAD", "/metrics", {}, 200, /^$/],
 		["HEAD", "/nothing", {}, 404, /^$/],
 		["GET", "/", {}, 404, /\/metrics, \/healthz and \/readyz/],

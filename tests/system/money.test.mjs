@@ -274,12 +274,31 @@ describe("cost --compare", () => {
 		assert.match(stdout, /^back: gpt-4\.1 instead of gpt-4\.1-holysheep: 39,000\.00 USD more, 650\.00 %$/m);
 	});
 
+	test("the greatest that may be asked at the highest price fits", async (t) => {
+		const most = 1_000_000; // USD per million tokens
+		const { grayd } = await startPair(t, { script: { models: { "*": {} } }, config: (sim) => {
+			const config = missionConfig(sim);
+			const price = { input: most, cached_input: most, cache_write: most, output: most };
+			return { ...config, models: { ...config.models, "gpt-4.1": { ...config.models["gpt-4.1"], price } } };
+		} });
+		const { json } = await grayd.ctl(["-j", "cost", "--compare", "requests=100000000000",
+			...["input", "cached", "cache_write", "output"].map((type) => `${type}=10000000`)]);
+		assert.equal(json.models[0].cost_usd, `${4n * 10_000_000n * 100_000_000_000n}.000000000000`);
+	});
+
 	for (const [words, says] of [
 		[["requests=1", "input=2"], /output=N is missing/],
 		[["requests=1", "input=2", "output=x"], /"output=x": expected output=N, a whole number/],
 		[["requests=1", "input=2", "input=3", "output=1"], /input is given twice/],
 		[["requests=1", "inputs=2", "output=1"], /"inputs=2": expected requests=N input=N output=N/],
-		[["requests=-1", "input=2", "output=1"], /whole number/],
+		[["requests=0", "input=2", "output=1"], /"requests=0": expected requests=N, a whole number from 1 to 100000000000/],
+		[["requests=-1", "input=2", "output=1"], /"requests=-1": expected requests=N, a whole number from 1/],
+		[["requests=1.5", "input=2", "output=1"], /"requests=1.5": expected requests=N, a whole number/],
+		[["requests=1", "input=1e3", "output=1"], /"input=1e3": expected input=N, a whole number from 0 to 10000000/],
+		[["requests=100000000001", "input=2", "output=1"], /a whole number from 1 to 100000000000/],
+		[["requests=1", "input=10000001", "output=1"], /a whole number from 0 to 10000000/],
+		[["requests=1", "input=99999999999999999999", "output=1"], /a whole number from 0 to 10000000/],
+		[["requests=1", "input=0", "output=0"], /requests without tokens cost nothing/],
 	]) {
 		test(`${words.join(" ")} is a question of usage`, async (t) => {
 			const { grayd } = await startPair(t, { script: { models: { "*": {} } }, config: missionConfig });

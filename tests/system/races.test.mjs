@@ -62,7 +62,7 @@ test("a promote that is repeated with its id while it waits for the disk promote
 	one.send(verb("promote", {}, "again"));
 	await until("the raise in line", async () => (await waiting(grayd)) === 1);
 	two.send(verb("promote", {}, "again"));
-	assert.equal((await grayd.status()).grayd.healthy, true);
+	assert.equal((await grayd.status()).grayd.serving, true);
 	go();
 	const [first] = await one.answers(1);
 	const [second] = await two.answers(1);
@@ -171,7 +171,7 @@ test("changes without number whose callers have left do not bring the master dow
 		raw.send(verb("stage", { percent: 30 }));
 		raw.socket.destroy();
 	}
-	assert.equal((await grayd.status()).grayd.healthy, true);
+	assert.equal((await grayd.status()).grayd.serving, true);
 	go();
 	await until("the line to be empty", async () => (await waiting(grayd)) === 0);
 	assert.equal((await standing(grayd)).set_percent, 30);

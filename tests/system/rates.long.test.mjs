@@ -12,6 +12,7 @@ import { workersOf } from "./lib/proc.mjs";
 const SPAN_US = 60_000_000;
 const RATE = 2500;
 const SECONDS = 120;
+const ORDER_US = 200_000;
 const clients = [{ name: "plain", queue_ms: 0 }, { name: "patient", queue_ms: 3000 }];
 const keyOf = (name) => `a-key-of-${name}`;
 
@@ -68,6 +69,9 @@ test(`${2 * RATE * 10 * SECONDS / 60} requests at ten times the limit, workers k
 		t.diagnostic(`${name}: ${times.length} of ${lines.filter((line) => line.client === name).length} admitted, ` +
 			`${within(0, SPAN_US)} and ${within(SPAN_US, 2 * SPAN_US)} a minute, ${killed} workers killed; ` +
 			`${RATE + 1} within ${closest} us at the closest; out of order by ${Math.round(lateness(own))} us`);
+		// Over all workers the order is not exact: see LIMITS of grayd.json(5). With eight workers on two
+		// processors, some of them just killed, nearly all wait for less than this behind later ones.
+		assert.ok(lateness(own) < ORDER_US, `out of order by ${lateness(own)} us`);
 		assert.ok(closest >= SPAN_US, `${RATE + 1} within ${closest} us`);
 		assert.ok(within(0, SPAN_US) >= 0.99 * RATE && within(0, SPAN_US) <= RATE);
 		assert.ok(within(SPAN_US, 2 * SPAN_US) >= 0.99 * RATE);

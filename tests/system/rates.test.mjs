@@ -7,7 +7,8 @@ import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { blake2b256 } from "./lib/bucket.mjs";
-import { until } from "./lib/grayd.mjs";
+import { ownProvider } from "./lib/expect.mjs";
+import { startGrayd, until } from "./lib/grayd.mjs";
 import { demoConfig, patience, startPair } from "./lib/load.mjs";
 import { workersOf } from "./lib/proc.mjs";
 import { chatBody, connect, post, requestText } from "./lib/wire.mjs";
@@ -211,7 +212,7 @@ test("a stable model at its limit answers 429 with the time left", async (t) => 
 	assert.deepEqual((await grayd.ctl(["-j", "errors"])).json.releases.demo.errors, []);
 });
 
-test("max_in_flight: the others wait in order, over all workers, and never are there more", async (t) => {
+test("max_in_flight: the others wait, over all workers, and never are there more", async (t) => {
 	const { sim, grayd } = await startPair(t, { script: { models: { "*": { latency_ms: 60 } } }, config: (s) => {
 		const config = demoConfig(s, { workers: 3 });
 		config.models.old.max_in_flight = 3;
@@ -223,6 +224,62 @@ test("max_in_flight: the others wait in order, over all workers, and never are t
 	let now = 0, most = 0;
 	for (const [, step] of edges.sort((a, b) => a[0] - b[0] || a[1] - b[1])) most = Math.max(most, now += step);
 	assert.equal(most, 3);
+});
+
+// A model of which one request may be in flight, and a provider that keeps the first until letGo().
+async function lineOf(t, workers) {
+	const seen = [];
+	let letGo;
+	const held = new Promise((go) => (letGo = go));
+	const provider = await ownProvider(async (req, res) => {
+		seen.push(req.headers["x-request-id"]);
+		if (seen.length === 1) await held;
+		res.end('{"choices":[{"message":{"content":"hello"}}]}');
+	});
+	const grayd = await startGrayd({ config: { workers, providers: { own: { base_url: provider.url } },
+		models: { old: { provider: "own", max_in_flight: 1 } }, releases: { demo: { stable: "old" } } } });
+	t.after(async () => {
+		await grayd.stop();
+		await provider.stop();
+	});
+	const started = async () => new Map((await workersOf(grayd)).map(({ pid, started: n }) => [pid, n]));
+	// Sends a request, waits until it is in flight or in line, and tells in which worker.
+	const join = async (id) => {
+		const before = await started(), wire = connect(grayd.url);
+		await wire.ready;
+		await wire.send(requestText("POST", "/v1/chat/completions", { headers: { "x-request-id": id }, body: chatBody() }));
+		const pid = await until(`${id} at its worker`, async () => [...await started()].find(([one, n]) => n > before.get(one))?.[0]);
+		return { id, wire, pid };
+	};
+	const holder = (await join("held")).pid;
+	await until("the first attempt", () => seen.length === 1);
+	return { seen, letGo, join, holder };
+}
+
+test("whoever waits goes in the order in which it came: exactly so within a worker", async (t) => {
+	const { seen, letGo, join } = await lineOf(t, 1);
+	const ids = Array.from({ length: 10 }, (_, i) => `r${i}`), wires = [];
+
+	for (const id of ids) wires.push((await join(id)).wire);
+	letGo();
+	await Promise.all(wires.map((wire) => wire.count(1)));
+	assert.deepEqual(seen, ["held", ...ids]);
+});
+
+test("whoever waits in another worker goes first, but a worker that hangs is not waited for", async (t) => {
+	const { seen, letGo, join, holder } = await lineOf(t, 2);
+	const all = [];
+
+	// The first of the other worker, and behind it one of the worker that has the place.
+	while (!all.some(({ pid }) => pid !== holder) || all.at(-1).pid !== holder) all.push(await join(`r${all.length}`));
+	const other = all.find(({ pid }) => pid !== holder), near = all.filter(({ pid }) => pid === holder);
+	process.kill(other.pid, "SIGSTOP");
+	letGo();
+	await Promise.all(near.map(({ wire }) => wire.count(1)));
+	assert.deepEqual(seen, ["held", ...near.map(({ id }) => id)]);
+	process.kill(other.pid, "SIGCONT");
+	await Promise.all(all.map(({ wire }) => wire.count(1)));
+	assert.deepEqual(seen.slice(1 + near.length), all.filter(({ pid }) => pid !== holder).map(({ id }) => id));
 });
 
 test("a killed worker's places in flight are free again", async (t) => {

@@ -315,7 +315,7 @@ async function killInTheMidst(t, who, delayMs) {
 	const gone = () => !isRunning(grayd.pid) && !isRunning(next) && first.every((pid) => !isRunning(pid));
 	const answer = await until("somebody to serve, or nobody to be left", async () => {
 		const { json } = await grayd.ctl(["-j", "status", "--timeout", 1]);
-		return json?.ok && json.grayd.healthy ? json : gone() && "gone";
+		return json?.ok && json.grayd.serving ? json : gone() && "gone";
 	}, 20 * patience);
 	if (answer !== "gone") {
 		assert.equal(answer.releases.chat.set_percent, 30);

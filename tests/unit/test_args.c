@@ -214,8 +214,8 @@ test_waiting(void)
 #define RELEASE(state, stage, set, published)                                 \
 	"{\"state\":\"" state "\",\"stage\":" #stage ",\"set_percent\":" #set \
 	",\"published_percent\":" #published "}"
-#define STATUS(healthy, ...) \
-	"{\"ok\":true,\"grayd\":{\"healthy\":" healthy "},\"releases\":{" __VA_ARGS__ "}}"
+#define STATUS(serving, ...) \
+	"{\"ok\":true,\"grayd\":{\"serving\":" serving "},\"releases\":{" __VA_ARGS__ "}}"
 	static const struct {
 		const char *condition, *status;
 		enum wait_verdict verdict;

@@ -113,7 +113,10 @@ test_environment(void)
 	memset(big, 'a', KEY_BYTES_MAX + 1);
 	BAD(big, none, "is longer than 4096 bytes");
 #undef BAD
-	expect(&source, "", NULL, "environment variable " NAME " is not set");
+	expect(&source, "", NULL,
+	    "environment variable " NAME
+	    " is not set: export it before grayd is started, or write it into a file that env_file "
+	    "names");
 }
 
 static void
@@ -224,6 +227,15 @@ test_env_file_lines(void)
 }
 
 static void
+test_no_env_file_possible(void)
+{
+	struct key_source source = from_env(none);
+
+	unsetenv(NAME);
+	expect(&source, NULL, NULL, "environment variable " NAME " is not set: export it first");
+}
+
+static void
 test_env_file(void)
 {
 	static char hs[] = "hs_";
@@ -247,7 +259,9 @@ test_env_file(void)
 	keys_forget();
 	path = make_file("env", "OTHER=secret\n", 13, 0600);
 	snprintf(message, sizeof(message),
-	    "environment variable " NAME " is not set, and not in env_file %s either", path);
+	    "environment variable " NAME
+	    " is not set, and not in env_file %s either: add a line " NAME "=KEY there",
+	    path);
 	expect(&source, path, NULL, message);
 	path = make_file("env", text, sizeof(text) - 1, 0604);
 	snprintf(message, sizeof(message),
@@ -337,7 +351,10 @@ test_remembers_the_last(void)
 	CU_ASSERT_EQUAL(keys_remember(NAME, "two", 3), 0);
 	expect(&source, "", "two", NULL);
 	keys_forget();
-	expect(&source, "", NULL, "environment variable " NAME " is not set");
+	expect(&source, "", NULL,
+	    "environment variable " NAME
+	    " is not set: export it before grayd is started, or write it into a file that env_file "
+	    "names");
 }
 
 static int
@@ -362,6 +379,7 @@ suite_keys(void)
 	CU_add_test(s, "credentials", test_credentials);
 	CU_add_test(s, "lines of an env file", test_env_file_lines);
 	CU_add_test(s, "env file", test_env_file);
+	CU_add_test(s, "where there can be no env file", test_no_env_file_possible);
 	CU_add_test(s, "scrubs the environment", test_scrubs_environment);
 	CU_add_test(s, "remembers the last", test_remembers_the_last);
 }

@@ -279,16 +279,19 @@ test_cooling(void)
 	enum limiter_cause cause = CAUSE_COUNT;
 
 	CU_ASSERT_EQUAL(limiter_cooling_us(m, BEGIN_US, &cause), 0);
-	limiter_cool(m, BEGIN_US + 5000, CAUSE_OVERLOADED);
-	limiter_cool(m, BEGIN_US + 3000, CAUSE_RATE_LIMITED); /* litellm#40130 */
+	CU_ASSERT_TRUE(limiter_cool(m, BEGIN_US, BEGIN_US + 5000, CAUSE_OVERLOADED));
+	/* litellm#40130 */
+	CU_ASSERT_FALSE(limiter_cool(m, BEGIN_US, BEGIN_US + 3000, CAUSE_RATE_LIMITED));
 	CU_ASSERT_EQUAL(limiter_cooling_us(m, BEGIN_US, &cause), BEGIN_US + 5000);
 	CU_ASSERT_EQUAL(cause, CAUSE_OVERLOADED);
-	limiter_cool(m, BEGIN_US + 9000, CAUSE_UNAVAILABLE);
+	/* It goes on for longer: that is no other one. */
+	CU_ASSERT_FALSE(limiter_cool(m, BEGIN_US, BEGIN_US + 9000, CAUSE_UNAVAILABLE));
 	CU_ASSERT_EQUAL(limiter_cooling_us(m, BEGIN_US + 8999, &cause), BEGIN_US + 9000);
 	CU_ASSERT_EQUAL(cause, CAUSE_UNAVAILABLE);
 	CU_ASSERT_EQUAL(limiter_cooling_us(m, BEGIN_US + 9000, &cause), 0);
 	/* The clock was set back, or somebody scribbles. */
-	limiter_cool(m, BEGIN_US + 2000ull * COOLING_MAX_MS, CAUSE_UNAVAILABLE);
+	CU_ASSERT_TRUE(limiter_cool(
+	    m, BEGIN_US + 9000, BEGIN_US + 2000ull * COOLING_MAX_MS, CAUSE_UNAVAILABLE));
 	CU_ASSERT_EQUAL(limiter_cooling_us(m, BEGIN_US, &cause), 0);
 	config_free(c);
 }

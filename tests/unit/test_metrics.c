@@ -460,7 +460,14 @@ test_models(void)
 	r->standings[ARM_STABLE] = STANDING_VERIFIED;
 	r->standings[ARM_CANDIDATE] = STANDING_UNKNOWN;
 	r->asked_wall_us[ARM_CANDIDATE] = 1795441869000000;
+	r->cooling_us[ARM_CANDIDATE] = 2500000;
 	print();
+	expect("grayd_cooling_down",
+	    "grayd_cooling_down{release=\"chat\",arm=\"stable\",model=\"a\\\"b\",provider=\"sim\"} 0\n"
+	    "grayd_cooling_down{release=\"chat\",arm=\"candidate\",model=\"a\\\"b\",provider=\"sim\"} 1\n");
+	expect("grayd_cool_down_seconds",
+	    "grayd_cool_down_seconds{release=\"chat\",arm=\"stable\",model=\"a\\\"b\",provider=\"sim\"} 0.000000\n"
+	    "grayd_cool_down_seconds{release=\"chat\",arm=\"candidate\",model=\"a\\\"b\",provider=\"sim\"} 2.500000\n");
 	expect("grayd_model_known",
 	    "grayd_model_known{release=\"chat\",arm=\"stable\",model=\"a\\\"b\",provider=\"sim\"} 1\n"
 	    "grayd_model_known{release=\"chat\",arm=\"candidate\",model=\"a\\\"b\",provider=\"sim\"} 0\n");

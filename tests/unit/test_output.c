@@ -75,7 +75,7 @@ expect(const char *what, const char *is, const char *should)
 	"8080\","                                                                             \
 	"\"unix:/"                                                                            \
 	"x\"],\"workers\":{\"configured\":2,\"ready\":1,\"acknowledged\":1,\"draining\":1,"   \
-	"\"restarts\":3},\"stopping\":false,\"healthy\":false}"
+	"\"restarts\":3},\"stopping\":false,\"serving\":false}"
 #define NOW "\"ok\":true,\"now\":\"2026-11-23T13:11:09.000Z\""
 
 /* clang-format off */
@@ -85,7 +85,7 @@ static const struct {
 } pages[] = {
 	{ VERB_STATUS, "{" NOW "," GRAYD ",\"releases\":{" RELEASE "}}",
 	    "grayd 1.2, pid 42, up 2 min 5 s, listening on 127.0.0.1:8080 unix:/x\n"
-	    "not healthy, 1 of 2 workers ready, 1 hold the newest policy, 1 draining, 3 replaced\n"
+	    "impaired, 1 of 2 workers ready, 1 with the newest policy, 1 draining, 3 replaced\n"
 	    "\n"
 	    "RELEASE  STATE        STAGE  SET  PUBLISHED  MEASURED  REVISION  CHANGED\n"
 	    "chat     rolled back      0  0 %     12.5 %         -         7  13:09:09, 2 min ago\n"
@@ -145,6 +145,26 @@ static const struct {
 	    "TIME                 ARM        MODEL  PROVIDER  TRY  OUTCOME       STATUS  CODE  SAVED BY  REQUEST  MESSAGE\n"
 	    "2026-11-20 09:00:12  candidate  new    two         1  server_error     500  oops  fallback  r1       evil?[2Jtext\n"
 	    "13:00:00             stable     old                2  refused            -  -     no        r2       connection refused\n" },
+	{ VERB_ERRORS, "{" NOW ",\"releases\":{\"chat\":{\"release\":\"chat\",\"fallbacks\":1,\"fallback_reasons\":{\"refused\":1}}}}",
+	    "chat: 1 fallback (refused 1)\n" },
+	{ VERB_COST,
+	    "{" NOW ",\"since\":\"2026-11-23T13:11:09.000Z\",\"releases\":{\"chat\":{\"release\":\"chat\",\"arms\":{\"stable\":{"
+	    "\"model\":\"old\",\"requests\":1,\"served\":1,\"tokens\":{\"input\":3,\"output\":2},\"cost_usd\":\"1.500000000000\","
+	    "\"per_1000_usd\":\"1500.000000000000\"}},\"month\":{\"days\":30,\"window_s\":0.5,\"window_requests\":1,\"stable_usd\":"
+	    "\"7776000.000000000000\"}}}}",
+	    "chat: since 13:11:09, just now\n"
+	    "                                STABLE\n"
+	    "model                              old\n"
+	    "requests                             1\n"
+	    "served                               1\n"
+	    "tokens, input                        3\n"
+	    "tokens, cached                       0\n"
+	    "tokens, written to cache             0\n"
+	    "tokens, output                       2\n"
+	    "cost, USD                         1.50\n"
+	    "per 1,000 requests, USD       1,500.00\n"
+	    "a month, USD              7,776,000.00\n"
+	    "a month: 30 days at 2 requests a second, as in the first moment\n" },
 	{ VERB_WORKERS,
 	    "{\"ok\":true,\"revision\":7,\"workers\":[{\"role\":\"worker\",\"index\":0,\"pid\":43,\"state\":"
 	    "\"ready\",\"generation\":1,\"restarts\":0,\"uptime_ms\":90000,\"sane\":true,\"heartbeat_ms\":15,"
@@ -160,7 +180,7 @@ static const struct {
 	    "\"mode\":\"manual\",\"phase\":\"observe\",\"next_percent\":30}}},\"journal\":{\"ok\":false,"
 	    "\"error\":\"full\"}}",
 	    "grayd 1.2, pid 0, up 0 s\n"
-	    "stopping, 0 of 0 workers ready, 0 hold the newest policy\n"
+	    "stopping, 0 of 0 workers ready, 0 with the newest policy\n"
 	    "the journal cannot be written: full\n"
 	    "so no share can be raised; rollback works\n"
 	    "\n"
@@ -306,7 +326,7 @@ test_colour(void)
 	    print(&output_text, true, &args, "{" NOW "," GRAYD ",\"releases\":{" RELEASE "}}");
 
 	CU_ASSERT_PTR_NOT_NULL(strstr(p.out, "\033[31mrolled back\033[0m"));
-	CU_ASSERT_PTR_NOT_NULL(strstr(p.out, "\033[31mnot healthy\033[0m"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(p.out, "\033[31mimpaired\033[0m"));
 	printed_free(&p);
 }
 
@@ -399,6 +419,9 @@ test_words(void)
 	CU_ASSERT_STRING_EQUAL(words_us(words, 84), "84 us");
 	CU_ASSERT_STRING_EQUAL(words_us(words, 1234), "1.23 ms");
 	CU_ASSERT_STRING_EQUAL(words_us(words, 2500000), "2.5 s");
+	CU_ASSERT_STRING_EQUAL(words_things(words, 0, "fallback"), "0 fallbacks");
+	CU_ASSERT_STRING_EQUAL(words_things(words, 1, "fallback"), "1 fallback");
+	CU_ASSERT_STRING_EQUAL(words_things(words, 1001, "request"), "1,001 requests");
 	CU_ASSERT_STRING_EQUAL(words_percent(words, 100), "100 %");
 	CU_ASSERT_STRING_EQUAL(words_percent(words, 12.34), "12.34 %");
 	CU_ASSERT_STRING_EQUAL(words_percent(words, 0.01), "0.01 %");

@@ -31,7 +31,7 @@ export async function startIn(t, dir, config = smallConfig()) {
 	grayd.exited.then((end) => (ended = end));
 	await until("a grayd that serves", async () => {
 		if (ended) throw new Error(`grayd ended: ${JSON.stringify(ended)} ${grayd.stderr()}`);
-		return (await grayd.status())?.grayd?.healthy;
+		return (await grayd.status())?.grayd?.serving;
 	}, 20);
 	return grayd;
 }
