@@ -182,6 +182,21 @@ read_prompt(struct scan *scan, const struct value *v)
 }
 
 static int
+read_far_tools(struct scan *scan, const struct value *v)
+{
+	if (v->tok != JTOK_NULL)
+		scan->chat->far_tools = true;
+	return 0;
+}
+
+/* A text; in /responses the name of one that lies at the provider. */
+static int
+read_one_prompt(struct scan *scan, const struct value *v)
+{
+	return v->tok == JTOK_OBJECT ? read_far_tools(scan, v) : read_prompt(scan, v);
+}
+
+static int
 read_bond(struct scan *scan, const struct value *v)
 {
 	if (v->tok != JTOK_NULL)
@@ -204,7 +219,8 @@ static const struct member {
 	{ "conversation", read_bond },
 	{ "messages", read_prompt },
 	{ "input", read_prompt },
-	{ "prompt", read_prompt },
+	{ "prompt", read_one_prompt },
+	{ "mcp_servers", read_far_tools },
 	{ "text", read_text },
 };
 

@@ -42,6 +42,7 @@ struct chat {
 	bool usage_added;	    /* by chat_ask_usage() */
 	bool has_tools, wants_json; /* tools not empty; response_format asks for JSON */
 	bool bound;		    /* previous_response_id or conversation is given and not null */
+	bool far_tools; /* a stored prompt or servers of tools: the provider knows more tools */
 	struct jspan stream_options;	  /* the whole value; len 0: absent */
 	struct jspan tools;		  /* the whole value; len 0: absent */
 	struct jspan prompt; /* messages, input or prompt, whole; len 0: absent */

@@ -123,7 +123,12 @@ names_one(const uint8_t *tools, size_t n, uint64_t digest)
 
 	jscan_init(&s, tools, n);
 	while ((tok = jscan_next(&s)) != JTOK_END && tok != JTOK_ERROR) {
-		if (tok != JTOK_KEY || s.depth > NAME_DEPTH_MAX || !jscan_equals(&s, "name"))
+		if (tok != JTOK_KEY || s.depth > NAME_DEPTH_MAX)
+			continue;
+		/* A server of tools, whose names the provider asks it for. */
+		if (jscan_equals(&s, "server_label") || jscan_equals(&s, "mcp_server_name"))
+			return true;
+		if (!jscan_equals(&s, "name"))
 			continue;
 		if (jscan_next(&s) == JTOK_STRING) {
 			struct quality_string name = quality_string(&s);

@@ -116,6 +116,17 @@ is_foreign(const struct request *r, const struct script_count *answer)
 	return script_foreign(answer, &asked);
 }
 
+/* Whether it calls what nobody has offered, as far as the request tells all that was. */
+static bool
+calls_strange(const struct request *r, const struct quality *q)
+{
+	const struct chat *c = &r->chat;
+
+	if (q->n_names == 0 || c->far_tools || (c->bound && c->tools.len == 0))
+		return false;
+	return !quality_offered(q, body_bytes(&r->body) + c->tools.off, c->tools.len);
+}
+
 /* The symptoms of an answer that came whole. */
 static uint32_t
 symptoms_of_answer(struct request *r)
@@ -134,9 +145,7 @@ symptoms_of_answer(struct request *r)
 	if (found & (BIT(LENGTH) | BIT(FILTERED)) || q->mixed)
 		return found;
 	quality_end(q);
-	if (q->bad_call ||
-	    (q->n_names > 0 && r->chat.tools.len > 0 &&
-		!quality_offered(q, body_bytes(&r->body) + r->chat.tools.off, r->chat.tools.len)))
+	if (q->bad_call || calls_strange(r, q))
 		found |= BIT(BAD_TOOL);
 	if (q->wants_json && q->json.began && !jsonflow_whole(&q->json))
 		found |= BIT(BAD_JSON);

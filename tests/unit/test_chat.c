@@ -165,6 +165,31 @@ test_flags(void)
 	}
 }
 
+/* Whether the request tells all tools that may be called. */
+static void
+test_far_tools(void)
+{
+	static const struct {
+		const char *body;
+		bool far;
+	} cases[] = {
+		{ "{\"model\":\"m\"}", false },
+		{ "{\"model\":\"m\",\"prompt\":\"Say hi\"}", false },
+		{ "{\"model\":\"m\",\"prompt\":[\"Say hi\"]}", false },
+		{ "{\"model\":\"m\",\"prompt\":{\"id\":\"pmpt_1\"}}", true },
+		{ "{\"model\":\"m\",\"mcp_servers\":null}", false },
+		{ "{\"model\":\"m\",\"mcp_servers\":[{\"url\":\"u\"}]}", true },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct chat_error error;
+		struct chat c;
+
+		CU_ASSERT_EQUAL_FATAL(scan(&c, cases[i].body, &error), 0);
+		CU_ASSERT_EQUAL(c.far_tools, cases[i].far);
+	}
+}
+
 static void
 test_keys(void)
 {
@@ -350,6 +375,7 @@ suite_chat(void)
 
 	CU_add_test(s, "refusals", test_refusals);
 	CU_add_test(s, "flags", test_flags);
+	CU_add_test(s, "far tools", test_far_tools);
 	CU_add_test(s, "keys", test_keys);
 	CU_add_test(s, "set model", test_set_model);
 	CU_add_test(s, "ask for usage", test_ask_usage);

@@ -158,6 +158,16 @@ test_streamed_calls(void)
 	      "]}");
 	expect(false, false);
 
+	/* Of no tools none was offered; of a server of tools nobody here knows which. */
+	begin(false);
+	delta("{\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"search\",\"arguments\":\"{}"
+	      "\"}}]}");
+	quality_end(&facts.quality);
+	CU_ASSERT_FALSE(quality_offered(&facts.quality, (const uint8_t *)"", 0));
+	CU_ASSERT_FALSE(quality_offered(&facts.quality, (const uint8_t *)"[]", 2));
+	CU_ASSERT_TRUE(quality_offered(&facts.quality,
+	    (const uint8_t *)"[{\"type\":\"mcp\",\"server_label\":\"s\"}]", 36));
+
 	/* All calls have one number, and come whole. */
 	begin(false);
 	delta("{\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"search\",\"arguments\":\"{}"
