@@ -3,6 +3,7 @@
 #include "common/seen.h"
 
 #include <fcntl.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -89,15 +90,23 @@ seen_meet(struct seen_region *s, enum seen_table table, uint64_t digest)
 	return SEEN_FULL;
 }
 
-bool
-seen_crowded(const struct seen_region *s)
+#define SAMPLES 64
+
+/* Of as many places. */
+static unsigned
+sample(const struct seen_region *s, enum seen_table table)
 {
-	enum { SAMPLES = 64 };
 	unsigned taken = 0;
 
 	for (unsigned i = 0; i < SAMPLES; i++)
-		taken += tally_get(&s->digests[SEEN_KEYS][i * (SEEN_PLACES / SAMPLES) + i]) != 0;
-	return taken > SAMPLES / 2;
+		taken += tally_get(&s->digests[table][i * (SEEN_PLACES / SAMPLES) + i]) != 0;
+	return taken;
+}
+
+bool
+seen_crowded(const struct seen_region *s)
+{
+	return sample(s, SEEN_KEYS) > SAMPLES / 2;
 }
 
 void
@@ -105,6 +114,111 @@ seen_forget(struct seen_region *s)
 {
 	if (madvise(s->digests, sizeof(s->digests), MADV_REMOVE) != 0)
 		memset(s->digests, 0, sizeof(s->digests));
+}
+
+/* ---- keys as bytes --------------------------------------------------------------------------- */
+
+uint64_t
+seen_save_bytes(const struct seen_region *s)
+{
+	uint64_t taken = 0;
+
+	for (unsigned table = 0; table < SEEN_TABLES; table++)
+		taken += sample(s, (enum seen_table)table);
+	return taken * (sizeof(s->digests[0]) / SAMPLES);
+}
+
+static int
+save_words(const uint64_t *words, size_t n, struct buf *out, uint64_t *count)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (words[i] == 0)
+			continue;
+		if (buf_add(out, &words[i], sizeof(words[i])) != 0)
+			return -1;
+		++*count;
+	}
+	return 0;
+}
+
+/* Holes are passed over: reading them through a mapping would fill them. */
+static int
+save_table(int fd, off_t at, off_t end, struct buf *out, uint64_t *count, struct err *e)
+{
+	uint64_t words[4096];
+
+	while ((at = lseek(fd, at, SEEK_DATA)) >= 0 && at < end) {
+		size_t most = end - at < (off_t)sizeof(words) ? (size_t)(end - at) : sizeof(words);
+		ssize_t got = pread(fd, words, most, at);
+
+		if (got <= 0 || got % (ssize_t)sizeof(words[0]) != 0)
+			return err_sys(e, "the memory of sticky keys cannot be read");
+		if (save_words(words, (size_t)got / sizeof(words[0]), out, count) != 0)
+			return err_set(e, "out of memory for sticky keys");
+		at += got;
+	}
+	return 0;
+}
+
+int
+seen_save(int fd, struct buf *out, struct err *e)
+{
+	const struct seen_region *s = NULL;
+
+	for (unsigned table = 0; table < SEEN_TABLES; table++) {
+		off_t at = (off_t)(offsetof(struct seen_region, digests) +
+				   table * sizeof(s->digests[0]));
+		size_t head = buf_len(out);
+		uint64_t count = 0;
+
+		if (buf_add(out, &count, sizeof(count)) != 0)
+			return err_set(e, "out of memory for sticky keys");
+		if (save_table(fd, at, at + (off_t)sizeof(s->digests[0]), out, &count, e) != 0)
+			return -1;
+		memcpy(buf_bytes(out) + head, &count, sizeof(count));
+	}
+	return 0;
+}
+
+/* The digests of the next table, behind its count. NULL: there are not so many bytes. */
+static const uint8_t *
+open_table(const uint8_t **at, size_t *left, uint64_t *count)
+{
+	const uint8_t *digests;
+
+	if (*left < sizeof(*count))
+		return NULL;
+	memcpy(count, *at, sizeof(*count));
+	*left -= sizeof(*count);
+	if (*count > SEEN_PLACES || *count * sizeof(uint64_t) > *left)
+		return NULL;
+	digests = *at + sizeof(*count);
+	*at = digests + *count * sizeof(uint64_t);
+	*left -= *count * sizeof(uint64_t);
+	return digests;
+}
+
+int
+seen_load(struct seen_region *s, const void *bytes, size_t n)
+{
+	const uint8_t *at = bytes, *digests[SEEN_TABLES];
+	uint64_t counts[SEEN_TABLES], digest;
+
+	for (unsigned table = 0; table < SEEN_TABLES; table++) {
+		digests[table] = open_table(&at, &n, &counts[table]);
+		if (digests[table] == NULL)
+			return -1;
+	}
+	if (n != 0)
+		return -1;
+	for (unsigned table = 0; table < SEEN_TABLES; table++) {
+		for (uint64_t i = 0; i < counts[table]; i++) {
+			memcpy(&digest, digests[table] + i * sizeof(digest), sizeof(digest));
+			if (digest != 0)
+				(void)seen_meet(s, (enum seen_table)table, digest);
+		}
+	}
+	return 0;
 }
 
 /* ---- answers --------------------------------------------------------------------------------- */

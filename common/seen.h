@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "common/buf.h"
 #include "common/err.h"
 #include "common/shm.h"
 
@@ -55,6 +56,13 @@ enum seen_result seen_meet(struct seen_region *s, enum seen_table table, uint64_
 bool seen_crowded(const struct seen_region *s);
 /* Forgets all keys. Others may be met meanwhile. */
 void seen_forget(struct seen_region *s);
+/* About how many bytes seen_save() would add, by a look at a few places. */
+uint64_t seen_save_bytes(const struct seen_region *s);
+/* Adds all keys of the region behind `fd` as bytes that do not depend on where they stood: for each
+ * table a count, and the digests. What is met meanwhile may be missing. -1: `e`. */
+int seen_save(int fd, struct buf *out, struct err *e) MUST_CHECK;
+/* Meets all of them again. -1: the bytes are none of seen_save()'s; nothing was met. */
+int seen_load(struct seen_region *s, const void *bytes, size_t n) MUST_CHECK;
 
 /* What is remembered of an answer. */
 struct seen_facts {

@@ -253,14 +253,86 @@ put_sum(struct slot_evidence *into, const struct evidence *sum)
 		tally_add(&into->uncounted, sum->uncounted);
 }
 
+/* False: it is not sane. */
+static bool
+sum_one(struct evidence *sum, const struct slot_evidence *from)
+{
+	sum->rollout_id = tally_get(&from->rollout_id);
+	sum->uncounted = 0;
+	sum->n_shares = 0;
+	return sum->rollout_id == 0 || add_slot(sum, from, false);
+}
+
+static struct evidence one; /* the master has one thread */
+
 void
 slot_evidence_fold(struct slot_evidence *into, const struct slot_evidence *from)
 {
-	static struct evidence sum; /* the master has one thread */
+	if (sum_one(&one, from) && one.rollout_id != 0)
+		put_sum(into, &one);
+}
 
-	sum.rollout_id = tally_get(&from->rollout_id);
-	sum.uncounted = 0;
-	sum.n_shares = 0;
-	if (sum.rollout_id != 0 && add_slot(&sum, from, false))
-		put_sum(into, &sum);
+const char *
+slot_evidence_odd(const struct slots *s, unsigned index)
+{
+	const struct slot *slot = &s->all[index];
+	uint32_t n = atomic_load_explicit(&slot->n_releases, memory_order_acquire);
+
+	for (unsigned i = 0; i < n && i < RELEASES_MAX; i++) {
+		const char *name = slot->releases[i].name;
+
+		if (strnlen(name, NAME_BYTES) < NAME_BYTES &&
+		    !sum_one(&one, &slot->releases[i].evidence))
+			return name;
+	}
+	return NULL;
+}
+
+/* ---- of another master ----------------------------------------------------------------------- */
+
+bool
+slot_evidence_add(struct slot_evidence *into, const struct evidence *sum)
+{
+	if (sum->uncounted >= SANE_LIMIT || sum->n_shares > EVIDENCE_SHARES)
+		return false;
+	for (unsigned i = 0; i < sum->n_shares; i++) {
+		const struct evidence_share *share = &sum->shares[i];
+
+		if (share->share_bp > 10000 || !arm_sane(&share->arms[ARM_STABLE]) ||
+		    !arm_sane(&share->arms[ARM_CANDIDATE]))
+			return false;
+	}
+	put_sum(into, sum);
+	return true;
+}
+
+/* Of one figure. */
+static uint64_t
+rise(uint64_t now, uint64_t *told)
+{
+	uint64_t more = now > *told ? now - *told : 0;
+
+	*told += more;
+	return more;
+}
+
+void
+evidence_more(const struct evidence *now, struct evidence *told, struct evidence *more)
+{
+	more->rollout_id = now->rollout_id;
+	more->uncounted = rise(now->uncounted, &told->uncounted);
+	more->insane = more->n_shares = 0;
+	for (unsigned i = 0; i < now->n_shares; i++) {
+		const struct evidence_share *share = &now->shares[i];
+		struct evidence_share *had = evidence_share(told, share->share_bp);
+		struct evidence_share *out = evidence_share(more, share->share_bp);
+
+		for (unsigned arm = 0; had != NULL && out != NULL && arm < ARM_COUNT; arm++) {
+			const uint64_t *words = (const uint64_t *)&share->arms[arm];
+
+			for (size_t w = 0; w < ARM_WORDS; w++)
+				((uint64_t *)&out->arms[arm])[w] =
+				    rise(words[w], &((uint64_t *)&had->arms[arm])[w]);
+		}
+	}
 }

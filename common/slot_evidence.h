@@ -38,6 +38,13 @@ void slot_value_record(struct slot_value *v, uint64_t fine, uint64_t coarse);
 
 /* Adds what a dead worker has counted to slot 0's; what is not sane is left out. */
 void slot_evidence_fold(struct slot_evidence *into, const struct slot_evidence *from);
+/* The first release of a slot whose evidence is not sane; NULL: there is none. */
+const char *slot_evidence_odd(const struct slots *s, unsigned index);
+/* Adds to slot 0's what another master has summed. False: it is not sane, and was left out. */
+bool slot_evidence_add(struct slot_evidence *into, const struct evidence *sum);
+/* What `now` has more than `told`, which then is the most that was told of each figure. Both are of
+ * one rollout. */
+void evidence_more(const struct evidence *now, struct evidence *told, struct evidence *more);
 /* Sums a rollout of a release over all slots. */
 void slots_sum_evidence(
     const struct slots *s, const char *release, uint64_t rollout_id, struct evidence *out);

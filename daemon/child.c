@@ -76,8 +76,10 @@ drop_all(const struct master *m, const struct child *c, int master_fd, struct er
 		keep[n++] = m->listeners.all[i].fd;
 	if (c->role->observes)
 		keep[n++] = m->listeners.admin.fd;
-	if (c->role->keeps_user)
+	if (c->role->keeps_user) {
 		keep[n++] = journal_lock_fd(m);
+		keep[n++] = m->seen_fd;
+	}
 	if (close_others(keep, n, e) != 0)
 		return -1;
 	keys_forget(); /* what is kept for reloads */

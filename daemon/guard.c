@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The guard's second, see guard.h. Master process. For each release with candidate traffic: sum,
- * verdict, act. What it remembers between seconds is little, and lost with the master: the breaker
- * then begins its spans anew, and nothing is safe before the first verdict.
+ * verdict, act. What it remembers between seconds is little; of that, only the breaker's span goes
+ * to the next master (guard_keep.c), and there nothing is safe before the first verdict.
  */
 #include "daemon/guard_state.h"
 
@@ -42,12 +42,15 @@ guard_keep_up(const struct master *m, struct watched *w, const struct policy_rel
 
 	if (w->rollout_id != now->rollout_id) {
 		w->rollout_id = now->rollout_id;
+		w->before = UINT64_MAX;
 		w->span = (struct verdict_span){ 0 };
 		w->warns = w->doubts = 0;
 		w->kind = VERDICT_WAIT;
 		w->test = TEST_NONE;
 		w->seconds = 0;
 	}
+	if (w->share_revision != now->share_revision)
+		w->before = UINT64_MAX;
 	if (w->share_revision != now->share_revision || !same_config)
 		w->judged_us = 0;
 	w->share_revision = now->share_revision;
@@ -58,13 +61,26 @@ guard_keep_up(const struct master *m, struct watched *w, const struct policy_rel
 	verdict_rules_init(&w->rules, config);
 }
 
+/* A share that comes back brings its old evidence along, which proves as much as ever but is not
+ * fresh. A worker that was left out for good must not keep the count from ever being reached. */
+static void
+note_begin(struct watched *w, const struct evidence *e, uint32_t share_bp)
+{
+	const struct evidence_share *share = evidence_find(e, share_bp);
+	uint64_t n = share != NULL ? share->arms[ARM_CANDIDATE].requests : 0;
+
+	if (w->before == UINT64_MAX || (n < w->before && e->insane == 0))
+		w->before = n;
+}
+
 void
-guard_make_case(struct master *m, const struct watched *w, const struct policy_release *now,
+guard_make_case(struct master *m, struct watched *w, const struct policy_release *now,
     struct verdict_case *c)
 {
 	struct evidence *e = &m->guard->evidence;
 
 	slots_sum_evidence(&m->slots, w->name, now->rollout_id, e);
+	note_begin(w, e, now->share_bp);
 	m->guard->left_out = e->insane > 0;
 	if (w->doubts < DOUBTS_MAX)
 		e->insane = 0;
@@ -73,6 +89,7 @@ guard_make_case(struct master *m, const struct watched *w, const struct policy_r
 		.evidence = e,
 		.span = &w->span,
 		.share_bp = now->share_bp,
+		.before = w->before,
 		.waived = now->waived,
 		.done = now->state == STATE_DONE,
 	};
@@ -302,26 +319,32 @@ watch_release(struct master *m, const struct policy_release *now, uint64_t mono_
 	act(m, w, &c, now, &v);
 }
 
-/* Keys of rollouts that are over need no room, once another has begun. Where nothing is compared
- * any more, since all are done, a key may count again: the breaker looks at nothing else. */
+/* Keys of rollouts that are over need no room: they are forgotten when no rollout is left, not when
+ * another has begun, whose first keys would count twice. Only where one follows the other at once
+ * and the table is rather full that must be. Where nothing is compared any more, since all are done,
+ * a key may count again: the breaker looks at nothing else. What is there at the first tick was met
+ * just now, or is of a master before this one, and belongs to what goes on. */
 static void
 forget_old_keys(struct master *m, const struct policy *policy)
 {
+	struct guard *g = m->guard;
 	bool began = false, others = false, all_done = true;
 
 	for (uint32_t i = 0; i < policy->n_releases; i++) {
 		const struct policy_release *now = &policy->releases[i];
-		struct watched *w = guard_find(m->guard, now->name);
+		struct watched *w = guard_find(g, now->name);
 
 		if (w == NULL || !release_exposed(now->state))
 			continue;
-		began |= w->keys_of != now->rollout_id;
-		others |= w->keys_of == now->rollout_id;
+		began |= g->ticked && w->keys_of != now->rollout_id;
+		others |= !g->ticked || w->keys_of == now->rollout_id;
 		all_done &= now->state == STATE_DONE;
 		w->keys_of = now->rollout_id;
 	}
-	if ((began && !others) || (others && all_done && seen_crowded(m->seen)))
+	if (began || others ? (!others || all_done) && seen_crowded(m->seen) : g->keys_used)
 		seen_forget(m->seen);
+	g->keys_used = began || others;
+	g->ticked = true;
 }
 
 static void
@@ -339,6 +362,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	forget_old_keys(m, &policy);
 	for (uint32_t i = m->guard->turn++ % TURNS; i < policy.n_releases; i += TURNS)
 		watch_release(m, &policy.releases[i], now_us);
+	guard_keep(m, false);
 }
 
 int
@@ -350,6 +374,8 @@ guard_start(struct master *m, struct err *e)
 	if (g == NULL)
 		return err_set(e, "out of memory");
 	m->guard = g;
+	if (m->predecessor == NULL)
+		guard_recall_evidence(m);
 	event_assign(&g->tick, m->base, -1, EV_PERSIST, on_tick, m);
 	return event_add(&g->tick, &tick) == 0 ? 0 : err_set(e, "out of memory");
 }

@@ -25,6 +25,23 @@ bool guard_opposes(const struct master *m, const struct policy_release *now);
 int guard_confirm(struct master *m, const struct policy_release *now, struct buf *evidence,
     char *reason, size_t reason_size) MUST_CHECK;
 
+/* ---- guard_keep.c: evidence for a master that comes later -------------------------------------
+ */
+
+struct dossier;
+/* Gives the evidence to the journal's writer if it is time and something has changed; `last`: the
+ * time does not matter, grayd leaves. */
+void guard_keep(struct master *m, bool last);
+/* Adds a dossier, to which only the end is missing. -1: out of memory. */
+int guard_print_evidence(struct master *m, struct buf *out) MUST_CHECK;
+/* Goes on with what another master has counted, as far as it is of rollouts that go on. `told`: what
+ * was taken already, zeros before the first time; it is brought up to date. -1: `e`, nothing of it
+ * counts. */
+int guard_take_evidence(struct master *m, const void *bytes, size_t n, struct dossier *told,
+    struct err *e) MUST_CHECK;
+/* The same with what was kept on disk. Before anybody counts. */
+void guard_recall_evidence(struct master *m);
+
 /* What a release's guard thinks, for people. `evidence` is borrowed until the next call. */
 struct guard_view {
 	bool on; /* there is a verdict on the present rollout */

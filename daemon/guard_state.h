@@ -18,6 +18,8 @@ struct watched {
 	char name[NAME_BYTES]; /* empty: not used */
 	uint64_t rollout_id, share_revision;
 	uint64_t keys_of; /* the rollout whose keys are in the tables */
+	/* Candidate's requests under the present share when the step began, which are not fresh. */
+	uint64_t before; /* UINT64_MAX: not looked at yet */
 	const struct config_release *config; /* that the rules were made of */
 	uint64_t generation;		     /* and its config's */
 	struct verdict_rules rules;
@@ -42,6 +44,10 @@ struct guard {
 	struct event tick;
 	unsigned turn;
 	struct watched all[RELEASES_MAX];
+	bool ticked;		  /* once at least */
+	bool keys_used;		  /* some rollout has met keys since they were forgotten */
+	uint64_t keep_at_us;	  /* guard_keep.c */
+	uint64_t kept;		  /* and a hash of what was given last */
 	struct evidence evidence; /* of the release that is looked at */
 	bool left_out;		  /* some of it: what a worker says cannot be */
 };
@@ -52,5 +58,5 @@ struct watched *guard_find(struct guard *g, const char *name);
 void guard_keep_up(const struct master *m, struct watched *w, const struct policy_release *now,
     const struct config_release *config);
 /* Sums the evidence; `c` points to it, until the next call. */
-void guard_make_case(struct master *m, const struct watched *w, const struct policy_release *now,
+void guard_make_case(struct master *m, struct watched *w, const struct policy_release *now,
     struct verdict_case *c);

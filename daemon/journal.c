@@ -16,6 +16,9 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/printable.h"
+#include "daemon/channel.h"
+#include "daemon/guard.h"
+#include "daemon/journal_kept.h"
 #include "daemon/journal_state.h"
 #include "daemon/journal_writer.h"
 #include "daemon/master.h"
@@ -415,6 +418,34 @@ journal_writer_ended(struct child *c)
 	journal_fail_questions(c->master);
 }
 
+/* ---- evidence -------------------------------------------------------------------------------- */
+
+int
+journal_keep(struct master *m, const struct buf *text)
+{
+	const struct journal *j = m->journal;
+	struct err e;
+	int memory, rc;
+
+	if (j == NULL || j->writer == NULL || j->writer->fd < 0 || !j->hello)
+		return -1;
+	memory = channel_seal(buf_bytes(text), buf_len(text), &e);
+	if (memory < 0)
+		return -1;
+	rc = channel_send(j->writer->fd, (enum channel_kind)ORDER_KEEP, "", 0, &memory, 1);
+	close(memory);
+	return rc;
+}
+
+char *
+journal_kept(const struct master *m, size_t *n, struct err *e)
+{
+	e->msg[0] = '\0';
+	return m->journal != NULL && m->journal->lock >= 0
+		   ? journal_kept_read(m->journal->dir, n, e)
+		   : NULL;
+}
+
 /* ---- time ------------------------------------------------------------------------------------ */
 
 static bool
@@ -443,8 +474,10 @@ journal_tick(struct master *m)
 		journal_send_questions(j);
 	/* The writer is the last to leave. */
 	if (m->stopping && j->items == NULL && j->writer != NULL && j->writer->fd >= 0 &&
-	    !others_alive(m))
+	    !others_alive(m)) {
+		guard_keep(m, true);
 		shutdown(j->writer->fd, SHUT_WR);
+	}
 }
 
 const char *

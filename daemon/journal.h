@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "common/buf.h"
 #include "common/err.h"
 #include "common/shm.h"
 
@@ -63,6 +64,13 @@ void journal_ask_verify(struct master *m, struct cmd *cmd);
 void journal_ask_replay(struct master *m, struct cmd *cmd, const char *release);
 /* The caller of this command has gone. */
 void journal_forget(struct master *m, const struct cmd *cmd);
+
+/* Gives the writer what is to be kept of the evidence: the beginning of a dossier, to which it adds
+ * the keys. Nobody waits for it, and a failure is the writer's to tell. -1: it could not be told
+ * now. */
+int journal_keep(struct master *m, const struct buf *text) MUST_CHECK;
+/* What was kept before this master; to be freed. NULL: `e` says why, empty: nothing was. */
+char *journal_kept(const struct master *m, size_t *n, struct err *e) MUST_CHECK;
 
 struct journal_health {
 	bool ok;

@@ -16,7 +16,10 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "daemon/channel.h"
+#include "daemon/dossier.h"
 #include "daemon/journal_file.h"
+#include "daemon/journal_kept.h"
 #include "daemon/journal_read.h"
 #include "daemon/journal_replay.h"
 #include "worker/worker.h"
@@ -28,6 +31,7 @@ struct writer {
 	int dir;
 	bool open;
 	struct journal_file file;
+	struct err keep_failure; /* of the evidence; said in the log already */
 	char order[ORDER_MAX];
 };
 
@@ -70,6 +74,9 @@ open_files(struct writer *w, struct journal_opening *found, struct err *e)
 	if (w->dir < 0 || journal_file_open(&w->file, w->dir, found, e) != 0)
 		return -1;
 	w->open = true;
+	/* Numbers of rollouts may begin anew with the journal. */
+	if (w->file.last == NULL)
+		journal_kept_remove(w->dir);
 	if (found->broken.msg[0] != '\0')
 		log_event(LOG_ERROR, "journal_broken", "%s; it was put aside, a new one begins",
 		    found->broken.msg);
@@ -186,17 +193,53 @@ obey(struct writer *w, size_t n)
 		on_question(w, &order, rest, n);
 }
 
-/* A descriptor comes with MSG_LOG only. */
+/* ---- evidence -------------------------------------------------------------------------------- */
+
+/* The keys are read after the evidence was summed: one that was met since then is known, and does
+ * not count; the other way round it would count twice. */
+static int
+complete(const struct writer *w, int memory, struct buf *out, struct err *e)
+{
+	size_t n;
+	const char *text = channel_map(memory, &n, e);
+	int rc;
+
+	if (text == NULL)
+		return -1;
+	rc = buf_add(out, text, n);
+	channel_unmap(text, n);
+	return rc == 0 ? dossier_end(out, w->seed->seen_fd, e)
+		       : err_set(e, "out of memory for the evidence");
+}
+
 static void
-take_log(struct msghdr *message)
+keep(struct writer *w, int memory)
+{
+	struct buf bytes = { 0 };
+	struct err e = { "" };
+	int rc = complete(w, memory, &bytes, &e);
+
+	if (rc == 0 && w->dir >= 0)
+		rc = journal_kept_write(w->dir, buf_bytes(&bytes), buf_len(&bytes), &e);
+	buf_free(&bytes);
+	if (rc != 0 && strcmp(w->keep_failure.msg, e.msg) != 0)
+		log_event(LOG_WARN, "evidence_not_kept",
+		    "%s: if grayd is killed the guard begins with older evidence, or none", e.msg);
+	w->keep_failure = e;
+}
+
+/* ---- packets --------------------------------------------------------------------------------- */
+
+/* A descriptor comes with MSG_LOG and ORDER_KEEP only; -1: none came. */
+static int
+descriptor_of(struct msghdr *message)
 {
 	struct cmsghdr *c = CMSG_FIRSTHDR(message);
-	int fd;
+	int fd = -1;
 
-	if (c == NULL || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-		return;
-	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-	log_adopt(fd);
+	if (c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	return fd;
 }
 
 /* One packet. False: the master has closed its end. */
@@ -210,15 +253,22 @@ receive(struct writer *w)
 		.msg_control = control,
 		.msg_controllen = sizeof(control) };
 	ssize_t n = recvmsg(w->seed->master_fd, &message, MSG_CMSG_CLOEXEC);
+	int fd = n > 0 ? descriptor_of(&message) : -1;
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR;
 	if (n == 0)
 		return false;
-	if (n == 1 && w->order[0] == MSG_LOG)
-		take_log(&message);
+	if (n == 1 && w->order[0] == MSG_LOG && fd >= 0) {
+		log_adopt(fd);
+		return true;
+	}
+	if (n == 1 && w->order[0] == ORDER_KEEP && fd >= 0)
+		keep(w, fd);
 	else
 		obey(w, (size_t)n);
+	if (fd >= 0)
+		close(fd);
 	return true;
 }
 

@@ -19,6 +19,7 @@ enum journal_order {
 	ORDER_HISTORY = 'h', /* struct history_wish follows */
 	ORDER_VERIFY = 'v',
 	ORDER_REPLAY = 'r', /* struct history_wish follows */
+	ORDER_KEEP = 'k',   /* with sealed memory: see journal_keep(); alone, without a head */
 };
 
 struct order_head {
@@ -56,6 +57,7 @@ struct journal_writer_seed {
 	const char *path; /* of state_dir */
 	int master_fd;
 	int lock_fd; /* only kept open */
+	int seen_fd; /* the sticky keys that the evidence goes with */
 };
 
 /* Runs until the pair ends; returns the exit status. */

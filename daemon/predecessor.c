@@ -17,7 +17,9 @@
 #include "common/log.h"
 #include "daemon/channel.h"
 #include "daemon/control.h"
+#include "daemon/dossier.h"
 #include "daemon/generation.h"
+#include "daemon/guard.h"
 #include "daemon/journal.h"
 #include "daemon/master.h"
 #include "daemon/record.h"
@@ -34,6 +36,7 @@ struct predecessor {
 	pid_t pid;
 	struct event event;
 	struct handover *record; /* the last that came */
+	struct dossier *told;	 /* evidence that was taken; NULL: none was */
 	unsigned n_sockets;
 	int sockets[LISTEN_MAX + 1]; /* -1: somebody has it */
 	int control_fd, limits_fd;   /* -1: the same */
@@ -67,6 +70,7 @@ predecessor_free(struct predecessor *p)
 	for (unsigned i = 0; i < p->n_sockets; i++)
 		close_one(&p->sockets[i]);
 	free(p->record);
+	free(p->told);
 	free(p);
 }
 
@@ -261,6 +265,29 @@ predecessor_is_settled(const struct master *m)
 /* ---- taking over -------------------------------------------------------------------------------
  */
 
+/* What cannot be read counts as none, and so does all that follows it: it would be half of it. */
+static void
+take_evidence(struct master *m, struct predecessor *p, int memory)
+{
+	struct err e = { "out of memory" };
+	size_t n;
+	const char *bytes;
+	int rc = -1;
+
+	if (p->told == NULL)
+		return;
+	bytes = channel_map(memory, &n, &e);
+	if (bytes != NULL) {
+		rc = guard_take_evidence(m, bytes, n, p->told, &e);
+		channel_unmap(bytes, n);
+	}
+	if (rc == 0)
+		return;
+	log_event(LOG_WARN, "evidence_lost", "the evidence of the old grayd is left out: %s", e.msg);
+	free(p->told);
+	p->told = NULL;
+}
+
 static int
 take_over(struct master *m, struct predecessor *p, struct err *e)
 {
@@ -282,6 +309,10 @@ take_over(struct master *m, struct predecessor *p, struct err *e)
 		return -1;
 	p->control_fd = -1;
 	record_add_totals(m, record, NULL);
+	if (p->message.n_fds > RECORD_GO_EVIDENCE) {
+		p->told = calloc(1, sizeof(*p->told));
+		take_evidence(m, p, p->message.fds[RECORD_GO_EVIDENCE]);
+	}
 	return 0;
 }
 
@@ -338,6 +369,8 @@ on_totals(struct master *m, struct predecessor *p)
 	struct err e;
 	struct handover *now = p->message.n_fds > 0 ? record_read(p->message.fds[0], &e) : NULL;
 
+	if (p->message.n_fds > RECORD_TOTALS_EVIDENCE)
+		take_evidence(m, p, p->message.fds[RECORD_TOTALS_EVIDENCE]);
 	if (now == NULL)
 		return;
 	record_add_totals(m, now, p->record);

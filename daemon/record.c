@@ -15,6 +15,8 @@
 #include "daemon/alarm.h"
 #include "daemon/channel.h"
 #include "daemon/control.h"
+#include "daemon/dossier.h"
+#include "daemon/guard.h"
 #include "daemon/journal.h"
 #include "daemon/master.h"
 #include "daemon/rates.h"
@@ -168,19 +170,40 @@ record_send_hello(struct master *m, int fd, struct err *e)
 	return rc;
 }
 
+/* The evidence in sealed memory; with the keys that it goes with, or without. -1: there is none for
+ * the next master, which only has to wait longer then. */
+static int
+seal_evidence(struct master *m, int seen_fd)
+{
+	struct buf bytes = { 0 };
+	struct err e = { "out of memory" };
+	int fd = -1;
+
+	if (guard_print_evidence(m, &bytes) == 0 && dossier_end(&bytes, seen_fd, &e) == 0)
+		fd = channel_seal(buf_bytes(&bytes), buf_len(&bytes), &e);
+	buf_free(&bytes);
+	if (fd < 0)
+		log_event(LOG_WARN, "evidence_lost", "the new grayd gets no evidence: %s", e.msg);
+	return fd;
+}
+
 int
 record_send_go(struct master *m, int fd, struct err *e)
 {
-	int fds[2] = { seal(make(m), e), journal_lock_fd(m) };
+	int fds[3] = { seal(make(m), e), journal_lock_fd(m), -1 };
 	unsigned n = fds[RECORD_GO_LOCK] >= 0 ? 2 : 1;
 	int rc;
 
 	if (fds[RECORD_GO_TEXT] < 0)
 		return -1;
-	rc = channel_send(fd, CHANNEL_GO, "", 0, fds, n);
+	if (n == 2)
+		fds[RECORD_GO_EVIDENCE] = seal_evidence(m, m->seen_fd);
+	rc = channel_send(fd, CHANNEL_GO, "", 0, fds, fds[RECORD_GO_EVIDENCE] >= 0 ? 3 : n);
 	if (rc != 0)
 		err_sys(e, "cannot send the hand-over");
 	close(fds[RECORD_GO_TEXT]);
+	if (fds[RECORD_GO_EVIDENCE] >= 0)
+		close(fds[RECORD_GO_EVIDENCE]);
 	return rc;
 }
 
@@ -188,16 +211,22 @@ void
 record_send_totals(struct master *m, int fd)
 {
 	struct err e;
-	int memory = seal(make(m), &e);
+	int fds[2] = { seal(make(m), &e), -1 };
 
-	if (memory < 0) {
+	if (fds[RECORD_TOTALS_TEXT] < 0) {
 		log_event(LOG_ERROR, "upgrade", "%s", e.msg);
 		return;
 	}
-	if (channel_send(fd, CHANNEL_TOTALS, "", 0, &memory, 1) != 0 && errno != EPIPE)
+	fds[RECORD_TOTALS_EVIDENCE] = seal_evidence(m, -1);
+	if (channel_send(fd, CHANNEL_TOTALS, "", 0, fds,
+		fds[RECORD_TOTALS_EVIDENCE] >= 0 ? 2 : 1) != 0 &&
+	    errno != EPIPE)
 		log_event(LOG_WARN, "upgrade", "the new grayd does not take the sums: %s",
 		    strerror(errno));
-	close(memory);
+	for (unsigned i = 0; i < 2; i++) {
+		if (fds[i] >= 0)
+			close(fds[i]);
+	}
 }
 
 /* ---- taking it ---------------------------------------------------------------------------------

@@ -21,7 +21,9 @@ enum {
 	RECORD_HELLO_LIMITS,
 	RECORD_HELLO_SOCKETS
 };
-enum { RECORD_GO_TEXT, RECORD_GO_LOCK };
+/* The evidence is a part of its own, which a version that does not know it passes over. */
+enum { RECORD_GO_TEXT, RECORD_GO_LOCK, RECORD_GO_EVIDENCE };
+enum { RECORD_TOTALS_TEXT, RECORD_TOTALS_EVIDENCE };
 
 int record_send_hello(struct master *m, int fd, struct err *e) MUST_CHECK;
 int record_send_go(struct master *m, int fd, struct err *e) MUST_CHECK;

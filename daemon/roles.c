@@ -94,7 +94,8 @@ run_journal(const struct master *m, const struct child *c, const struct child_se
 {
 	const struct journal_writer_seed seed = { .path = journal_path(m),
 		.master_fd = s->master_fd,
-		.lock_fd = journal_lock_fd(m) };
+		.lock_fd = journal_lock_fd(m),
+		.seen_fd = m->seen_fd };
 
 	(void)c;
 	forget_keys(m->config);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -16,6 +17,8 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/printable.h"
+#include "common/slot_evidence.h"
 #include "daemon/child.h"
 #include "daemon/figures.h"
 #include "daemon/generation.h"
@@ -298,6 +301,22 @@ log_end(const struct child *c, int status, uint64_t lost, bool sane)
 	    (unsigned long long)lost, sane ? "" : "; its tallies made no sense and are left out");
 }
 
+/* Its other tallies may be as they should. */
+static void
+tell_odd_evidence(const struct master *m, const struct child *c)
+{
+	const char *odd = slot_evidence_odd(&m->slots, c->slot);
+	char name[NAME_BYTES];
+
+	if (odd == NULL)
+		return;
+	snprintf(name, sizeof(name), "%s", odd);
+	printable_clean(name);
+	log_event(LOG_ERROR, "evidence_dropped",
+	    "%s: what %s %u (pid %d) has counted for the guard cannot be: it is left out for good",
+	    name, c->role->name, c->index, (int)c->pid);
+}
+
 static void
 child_ended(struct master *m, struct child *c, int status)
 {
@@ -308,8 +327,10 @@ child_ended(struct master *m, struct child *c, int status)
 	if (c->role->ended != NULL)
 		c->role->ended(c);
 	close_pair(c);
-	if (c->slot > 0)
+	if (c->slot > 0) {
+		tell_odd_evidence(m, c);
 		sane = slot_retire(&m->slots, c->slot);
+	}
 	c->slot = 0;
 	give_seat_back(m, c);
 	log_end(c, status, tally_get(&retired->lost) - lost, sane);

@@ -260,6 +260,7 @@ look_at_all(const struct verdict_case *c, struct verdict *v)
 	v->split_limit = -log(parts_fraction(c->rules->split_alpha));
 	v->safe_limit = -log(parts_fraction(c->rules->beta));
 	v->fresh = present != NULL ? present->arms[ARM_CANDIDATE].requests : 0;
+	v->fresh -= c->before < v->fresh ? c->before : v->fresh;
 	for (unsigned i = 0; i < SYMPTOM_COUNT; i++)
 		verdict_look_at_symptom(c, i, v);
 	for (unsigned i = 0; i < VALUE_COUNT; i++)

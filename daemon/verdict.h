@@ -53,6 +53,7 @@ struct verdict_case {
 	const struct evidence *evidence;
 	const struct verdict_span *span;
 	uint32_t share_bp; /* published now */
+	uint64_t before;   /* of the candidate's requests under it: those before this step */
 	uint32_t waived;   /* bits, release_waivable() */
 	bool done;	   /* the candidate has taken over: only the breaker can be */
 };
@@ -102,7 +103,7 @@ struct verdict {
 	enum verdict_test test;
 	unsigned what;	/* the symptom or value that weighs most: release_waivable(); else 0 */
 	uint32_t warns; /* those that only warn, and have reason to */
-	uint64_t fresh; /* requests of the candidate under the present share */
+	uint64_t fresh; /* requests of the candidate under the present share, in this step */
 	/* Sums over the symptoms whose action is rollback, and the limits that they must stay
 	 * below. */
 	double breaker, breaker_limit, harm, harm_limit, split, split_limit, safe_limit;

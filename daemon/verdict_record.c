@@ -12,7 +12,7 @@
 #include "common/json.h"
 #include "daemon/verdict.h"
 
-#define RECORD_VERSION 1
+#define RECORD_VERSION 2 /* 1 had no `before` in `now` */
 #define NUMBER_MAX     (UINT64_C(1) << 53)
 
 /* ---- writing --------------------------------------------------------------------------------- */
@@ -111,7 +111,7 @@ verdict_write(struct buf *out, const struct verdict_case *c)
 {
 	const uint64_t span[] = { c->span->number, c->span->firsts };
 	const uint64_t now[] = { c->share_bp, c->waived, c->done, c->evidence->insane,
-		c->evidence->uncounted };
+		c->evidence->uncounted, c->before };
 
 	if (buf_addf(out, "{\"v\":%d,\"rollout\":%" PRIu64, RECORD_VERSION,
 		c->evidence->rollout_id) != 0 ||
@@ -233,19 +233,21 @@ take_rules(const cJSON *in, struct verdict_rules *r)
 static bool
 take_all(const cJSON *in, struct verdict_record *out)
 {
-	uint64_t now[5], span[2], version;
+	uint64_t now[6] = { 0 }, span[2], version;
 
-	if (!take_number(cJSON_GetObjectItemCaseSensitive(in, "v"), &version) ||
-	    version != RECORD_VERSION || !take_rules(in, &out->rules) ||
+	if (!take_number(cJSON_GetObjectItemCaseSensitive(in, "v"), &version) || version < 1 ||
+	    version > RECORD_VERSION || !take_rules(in, &out->rules) ||
 	    !take_number(
 		cJSON_GetObjectItemCaseSensitive(in, "rollout"), &out->evidence.rollout_id) ||
-	    !take_list(in, "now", now, sizeof(now)) || !take_list(in, "span", span, sizeof(span)) ||
+	    !take_list(in, "now", now, (version == 1 ? 5 : 6) * sizeof(now[0])) ||
+	    !take_list(in, "span", span, sizeof(span)) ||
 	    !take_list(in, "span_bad", out->span.bad, sizeof(out->span.bad)) ||
 	    !take_shares(cJSON_GetObjectItemCaseSensitive(in, "shares"), &out->evidence))
 		return false;
 	out->c.share_bp = (uint32_t)now[0];
 	out->c.waived = (uint32_t)now[1];
 	out->c.done = now[2] != 0;
+	out->c.before = now[5];
 	out->evidence.insane = (unsigned)now[3];
 	out->evidence.uncounted = now[4];
 	out->span.number = span[0];

@@ -80,6 +80,14 @@ describe("what rolls back", () => {
 		await ended(grayd, "rolled_back");
 		assert.match((await lastOf(grayd, "rollback")).reason, /^bad_tool: /);
 	});
+
+	// It counted only where there was a list of tools to look it up in.
+	test("a candidate that calls a tool though none was offered", async (t) => {
+		const { grayd } = await rollOut(t, { candidate: { tool_calls: [{ name: "find", arguments: { q: "a" } }], tools_when: "always" } });
+
+		await ended(grayd, "rolled_back");
+		assert.match((await lastOf(grayd, "rollback")).reason, /^bad_tool: over its budget/);
+	});
 });
 
 describe("what holds", () => {
@@ -300,7 +308,7 @@ describe("whatever happens to grayd", () => {
 });
 
 describe("a guard that is killed", () => {
-	// Its evidence is gone, its judgement is not.
+	// Killed within seconds, before its evidence was on disk: see evidence.test.mjs for what was.
 	test("comes to the same decision again, and never promotes on what it saw before", async (t) => {
 		const sim = await startSim({ script: { models: { old: STEADY, new: STEADY } } });
 		t.after(() => sim.stop());
@@ -320,7 +328,7 @@ describe("a guard that is killed", () => {
 		const second = await startIn(t, dir, config);
 		second.url ||= `http://${(await second.status()).grayd.listen[0]}`;
 		const now = await demo(second);
-		assert.deepEqual([now.revision, now.stage, (await explain(second)).coverage.candidate.requests], [revision, stage, 0]);
+		assert.deepEqual([now.revision, now.stage, (await explain(second)).fresh], [revision, stage, 0]);
 		await sim.setScript({ models: { old: STEADY, new: { faults: [{ kind: "status", status: 500, probability: 0.5 }] } } });
 		traffic = ask(second);
 		await ended(second, "rolled_back");

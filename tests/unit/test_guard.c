@@ -5,10 +5,12 @@
 
 #include <CUnit/CUnit.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
 #include "common/seen.h"
+#include "daemon/dossier.h"
 #include "daemon/master.h"
 
 void suite_guard(void);
@@ -148,6 +150,124 @@ test_not_safe_without_a_worker(void)
 	close_master();
 }
 
+/* ---- steps ----------------------------------------------------------------------------------- */
+
+static uint64_t
+fresh(struct watched *w)
+{
+	struct verdict_case c;
+
+	guard_make_case(&m, w, &now, &c);
+	return evidence_find(c.evidence, SHARE_BP)->arms[ARM_CANDIDATE].requests - c.before;
+}
+
+/* 10, 30 and 10 % again by `weight`: what the first 10 % had brought was fresh. */
+static void
+test_fresh_per_step(void)
+{
+	static const struct config_release config;
+	struct slot_evidence_arm *arm;
+	struct watched *w = NULL;
+
+	CU_ASSERT_EQUAL_FATAL(open_master(), 0);
+	arm = count_in_a_worker(200);
+	w = guard_find(&guard, "r");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(w);
+	guard_keep_up(&m, w, &now, &config);
+	CU_ASSERT_EQUAL(fresh(w), 0);
+	tally_add(&arm->requests, 30);
+	CU_ASSERT_EQUAL(fresh(w), 30);
+	/* A pause, say. */
+	now.revision++;
+	guard_keep_up(&m, w, &now, &config);
+	CU_ASSERT_EQUAL(fresh(w), 30);
+	now.share_revision++;
+	guard_keep_up(&m, w, &now, &config);
+	CU_ASSERT_EQUAL(fresh(w), 0);
+	tally_add(&arm->requests, 7);
+	CU_ASSERT_EQUAL(fresh(w), 7);
+	close_master();
+}
+
+/* ---- another master's evidence --------------------------------------------------------------- */
+
+static struct buf
+print_evidence(int seen_fd)
+{
+	struct buf out = { 0 };
+	struct err e;
+
+	CU_ASSERT_EQUAL_FATAL(guard_print_evidence(&m, &out), 0);
+	CU_ASSERT_EQUAL_FATAL(dossier_end(&out, seen_fd, &e), 0);
+	return out;
+}
+
+static void
+publish(enum release_state state, uint64_t candidate)
+{
+	now.state = (uint8_t)state;
+	now.models[ARM_CANDIDATE] = candidate;
+	m.policy = (struct policy){ .revision = 9, .n_releases = 1, .releases = { now } };
+}
+
+static uint64_t
+taken(void)
+{
+	const struct evidence_share *share;
+
+	slots_sum_evidence(&m.slots, "r", ROLLOUT, &sum);
+	share = evidence_find(&sum, SHARE_BP);
+	return share != NULL ? share->arms[ARM_CANDIDATE].requests : 0;
+}
+
+/* Only for the rollout and the models that it is of, and only while that goes on. */
+static void
+test_evidence_goes_on(void)
+{
+	static const struct {
+		enum release_state state;
+		uint64_t candidate, rollout, requests;
+	} cases[] = {
+		{ STATE_STEP, 7, ROLLOUT, 200 },
+		{ STATE_HOLD, 7, ROLLOUT, 200 },
+		{ STATE_DONE, 7, ROLLOUT, 200 },
+		{ STATE_ROLLED_BACK, 7, ROLLOUT, 0 },
+		{ STATE_STEP, 8, ROLLOUT, 0 },
+		{ STATE_STEP, 7, ROLLOUT + 1, 0 },
+	};
+	struct buf bytes;
+
+	CU_ASSERT_EQUAL_FATAL(open_master(), 0);
+	count_in_a_worker(200);
+	seen_meet(m.seen, SEEN_KEYS, 4711);
+	guard_find(&guard, "r")->rollout_id = ROLLOUT;
+	guard_find(&guard, "r")->span = (struct verdict_span){ .number = 4, .firsts = 150 };
+	publish(STATE_STEP, 7);
+	bytes = print_evidence(m.seen_fd);
+	close_master();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct dossier *told = calloc(1, sizeof(*told));
+		struct err e = { "" };
+
+		CU_ASSERT_FATAL(told != NULL && open_master() == 0);
+		now.rollout_id = cases[i].rollout;
+		publish(cases[i].state, cases[i].candidate);
+		CU_ASSERT_EQUAL(
+		    guard_take_evidence(&m, buf_bytes(&bytes), buf_len(&bytes), told, &e), 0);
+		CU_ASSERT_EQUAL(taken(), cases[i].requests);
+		CU_ASSERT_EQUAL(
+		    guard_find(&guard, "r")->span.number, cases[i].requests > 0 ? 4 : 0);
+		CU_ASSERT_EQUAL(seen_meet(m.seen, SEEN_KEYS, 4711), SEEN_KNOWN);
+		/* It is told again, and nothing new has come. */
+		CU_ASSERT_EQUAL(
+		    guard_take_evidence(&m, buf_bytes(&bytes), buf_len(&bytes), told, &e), 0);
+		CU_ASSERT_EQUAL(taken(), cases[i].requests);
+		close_master();
+		free(told);
+	}
+	buf_free(&bytes);
+}
+
 void
 suite_guard(void)
 {
@@ -155,4 +275,6 @@ suite_guard(void)
 
 	CU_add_test(s, "praise once a key", test_praise_once_a_key);
 	CU_add_test(s, "not safe without a worker", test_not_safe_without_a_worker);
+	CU_add_test(s, "fresh per step", test_fresh_per_step);
+	CU_add_test(s, "evidence goes on", test_evidence_goes_on);
 }

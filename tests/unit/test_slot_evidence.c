@@ -133,6 +133,65 @@ test_many_judged(void)
 	close_slots();
 }
 
+/* Sums of another master, told again and again, count once; what falls for a while (a worker was
+ * left out) does not count again when it comes back. */
+static void
+test_told_twice(void)
+{
+	static struct evidence told, more;
+	static const uint64_t sums[] = { 10, 10, 4, 10, 25 };
+	uint64_t all = 0;
+
+	told = (struct evidence){ .rollout_id = 5 };
+	for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++) {
+		sum = (struct evidence){ .rollout_id = 5, .uncounted = sums[i] };
+		evidence_share(&sum, 1000)->arms[ARM_CANDIDATE].requests = sums[i];
+		evidence_more(&sum, &told, &more);
+		all += more.shares[0].arms[ARM_CANDIDATE].requests;
+		CU_ASSERT_EQUAL(more.uncounted, more.shares[0].arms[ARM_CANDIDATE].requests);
+	}
+	CU_ASSERT_EQUAL(all, 25);
+}
+
+static void
+test_add(void)
+{
+	struct slot_release *own;
+
+	CU_ASSERT_EQUAL_FATAL(open_slots(), 0);
+	own = slot_release_tally(&slots.all[0], "r");
+	sum = (struct evidence){ .rollout_id = 5, .uncounted = 2 };
+	evidence_share(&sum, 3000)->arms[ARM_STABLE].requests = 70;
+	CU_ASSERT_TRUE(slot_evidence_add(&own->evidence, &sum));
+	CU_ASSERT_TRUE(slot_evidence_add(&own->evidence, &sum));
+	sum.shares[0].arms[ARM_STABLE].bad[SYMPTOM_LEFT] = 5000;
+	CU_ASSERT_FALSE(slot_evidence_add(&own->evidence, &sum));
+	slots_sum_evidence(&slots, "r", 5, &sum);
+	CU_ASSERT_EQUAL(requests(3000, ARM_STABLE), 140);
+	CU_ASSERT_EQUAL(sum.shares[0].arms[ARM_STABLE].bad[SYMPTOM_LEFT], 0);
+	CU_ASSERT_EQUAL(sum.uncounted, 4);
+	close_slots();
+}
+
+/* It was dropped without a word when its worker died. */
+static void
+test_odd_is_told(void)
+{
+	struct slot_release *r;
+	int a;
+
+	CU_ASSERT_EQUAL_FATAL(open_slots(), 0);
+	r = open_worker(&a);
+	count(r, 5, 1000, ARM_CANDIDATE, 9);
+	CU_ASSERT_PTR_NULL(slot_evidence_odd(&slots, (unsigned)a));
+	tally_add(&slot_evidence_arm(&r->evidence, 5, 1000, ARM_STABLE)->bad[0], 1000000);
+	CU_ASSERT_STRING_EQUAL(slot_evidence_odd(&slots, (unsigned)a), "r");
+	CU_ASSERT_TRUE(slot_retire(&slots, (unsigned)a));
+	slots_sum_evidence(&slots, "r", 5, &sum);
+	CU_ASSERT_EQUAL(sum.n_shares, 0);
+	close_slots();
+}
+
 /* A worker may scribble what it likes over its own slot: it is left out, and the sum says so. */
 static void
 test_lies(void)
@@ -195,6 +254,9 @@ suite_slot_evidence(void)
 {
 	CU_pSuite s = CU_add_suite("slot_evidence", NULL, NULL);
 
+	CU_add_test(s, "told twice", test_told_twice);
+	CU_add_test(s, "add", test_add);
+	CU_add_test(s, "odd is told", test_odd_is_told);
 	CU_add_test(s, "sum and fold", test_sum_and_fold);
 	CU_add_test(s, "places", test_places);
 	CU_add_test(s, "many judged", test_many_judged);

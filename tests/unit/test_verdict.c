@@ -334,6 +334,7 @@ test_record(void)
 	s.evidence.uncounted = 3;
 	s.span.bad[SYMPTOM_ERROR] = 2;
 	s.c.waived = 5;
+	s.c.before = 300;
 	verdict_find(&s.c, &s.v);
 	CU_ASSERT_EQUAL_FATAL(verdict_write(&out, &s.c), 0);
 	CU_ASSERT_EQUAL_FATAL(buf_add(&out, "", 1), 0);
@@ -349,11 +350,63 @@ test_record(void)
 	free(r);
 }
 
+/* Journals of before know nothing of steps: all that was counted at a share was fresh. */
+static void
+test_old_record(void)
+{
+	struct verdict_record *r = malloc(sizeof(*r));
+	struct buf out = { 0 };
+	struct verdict v;
+	struct err e;
+	char *text, *list;
+
+	open_scene();
+	verdict_find(&s.c, &s.v);
+	CU_ASSERT_EQUAL_FATAL(verdict_write(&out, &s.c), 0);
+	CU_ASSERT_EQUAL_FATAL(buf_add(&out, "", 1), 0);
+	text = (char *)buf_bytes(&out);
+	CU_ASSERT_EQUAL_FATAL(strncmp(text, "{\"v\":2", 6), 0);
+	text[5] = '1';
+	CU_ASSERT_EQUAL(verdict_read(text, r, &e), -1);
+	list = strchr(strstr(text, "\"now\":["), ']');
+	CU_ASSERT_PTR_NOT_NULL_FATAL(list);
+	CU_ASSERT_EQUAL_FATAL(memcmp(list - 2, ",0", 2), 0);
+	memmove(list - 2, list, strlen(list) + 1);
+	CU_ASSERT_EQUAL_FATAL(verdict_read(text, r, &e), 0);
+	verdict_find(&r->c, &v);
+	CU_ASSERT_EQUAL(memcmp(&v, &s.v, sizeof(v)), 0);
+	buf_free(&out);
+	free(r);
+}
+
+/* After 30, 10 and 30 % again the evidence of the first 30 % was fresh, and promoted at once. */
+static void
+test_fresh_per_step(void)
+{
+	uint64_t had;
+
+	open_scene();
+	verdict_find(&s.c, &s.v);
+	CU_ASSERT_EQUAL(s.v.kind, VERDICT_SAFE);
+	had = s.v.fresh;
+	s.c.before = had;
+	verdict_find(&s.c, &s.v);
+	CU_ASSERT_EQUAL(s.v.kind, VERDICT_WAIT);
+	CU_ASSERT_EQUAL(s.v.fresh, 0);
+	s.c.before = had - s.rules.min_requests;
+	verdict_find(&s.c, &s.v);
+	CU_ASSERT_EQUAL(s.v.kind, VERDICT_SAFE);
+	s.c.before = had + 100;
+	verdict_find(&s.c, &s.v);
+	CU_ASSERT_EQUAL(s.v.fresh, 0);
+}
+
 static void
 test_bad_records(void)
 {
 	static const char *const bad[] = { "", "{}", "{\"v\":1}", "[1]",
-		"{\"v\":1,\"rollout\":1,\"now\":[1,2],\"rules\":[1,1,1,1,1]}", "{\"v\":2}" };
+		"{\"v\":1,\"rollout\":1,\"now\":[1,2],\"rules\":[1,1,1,1,1]}", "{\"v\":2}",
+		"{\"v\":3}" };
 	struct verdict_record *r = malloc(sizeof(*r));
 	struct err e;
 
@@ -379,5 +432,7 @@ suite_verdict(void)
 	CU_add_test(suite, "breaks after a long good time", test_breaks_late);
 	CU_add_test(suite, "spans", test_spans);
 	CU_add_test(suite, "record", test_record);
+	CU_add_test(suite, "old record", test_old_record);
+	CU_add_test(suite, "fresh per step", test_fresh_per_step);
 	CU_add_test(suite, "bad records", test_bad_records);
 }
