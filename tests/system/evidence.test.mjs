@@ -20,7 +20,12 @@ const COMPARED = { plan: plan(100000), guard: { symptoms: { error: { budget: 0 }
 
 const demo = async (grayd) => (await grayd.ctl(["-j", "status", "demo"])).json.releases.demo;
 const explain = async (grayd) => (await grayd.ctl(["-j", "explain", "demo"])).json;
-const ask = (grayd, more = {}) => startLoad(grayd.url, { m: "demo", r: 400, c: 200, d: 300, ...more }, { log: false });
+function ask(t, grayd, more = {}) {
+	const traffic = startLoad(grayd.url, { m: "demo", r: 400, c: 200, d: 300, ...more }, { log: false });
+
+	t.after(() => traffic.child.kill("SIGKILL"));
+	return traffic;
+}
 const ended = (grayd, state, seconds = 60) => until(`state ${state}`, async () => {
 	const now = await demo(grayd);
 	return now.state === state && now;
@@ -93,7 +98,7 @@ async function assertDone(grayd) {
 async function rollOutAndEnd(t, dir, config, signal, load) {
 	const grayd = await startIn(t, dir, config);
 	grayd.url ||= `http://${(await grayd.status()).grayd.listen[0]}`;
-	const traffic = ask(grayd, load);
+	const traffic = ask(t, grayd, load);
 
 	await grayd.ctl(["start", "demo"]);
 	await until("evidence on disk", () => kept(dir)?.candidate >= 30, 60 * patience);
@@ -123,7 +128,7 @@ describe("a master that is killed", () => {
 		assert.deepEqual([now.candidate.requests, now.stable.requests], [onDisk.candidate, onDisk.stable]);
 		assert.equal(events(second, "evidence_taken").length, 1);
 		await sim.setScript({ models: { old: failing(0.03), new: failing(0.2) } });
-		ask(second);
+		ask(t, second);
 		await assertRolledBack(second, now);
 	});
 
@@ -135,7 +140,7 @@ describe("a master that is killed", () => {
 		const second = await startAgain(t, dir, config);
 		const { fresh, coverage, guard } = await explain(second);
 		assert.deepEqual([fresh, coverage.candidate.requests, guard.verdict], [0, onDisk.candidate, "wait"]);
-		ask(second);
+		ask(t, second);
 		await until("the next stage", async () => (await demo(second)).stage > 10, 60 * patience);
 		const { history } = (await second.ctl(["-j", "history", "demo"])).json;
 		const { reason, evidence } = history.find(({ actor }) => actor === "guard");
@@ -154,7 +159,7 @@ describe("a master that is killed", () => {
 		assert.ok(had.stable.firsts + had.candidate.firsts <= users, JSON.stringify(had));
 		const second = await startAgain(t, dir, config);
 		assertNotLess(await seen(second), had);
-		ask(second, load);
+		ask(t, second, load);
 		await until("many more requests", async () => (await seen(second)).stable.requests > had.stable.requests + 1000, 30 * patience);
 		const now = await seen(second);
 		assert.ok(now.stable.firsts + now.candidate.firsts <= users, JSON.stringify(now));
@@ -165,7 +170,7 @@ test("a clean stop loses nothing", async (t) => {
 	const dir = keptFolder(t);
 	const config = demoConfig(await startSimOf(t, failing(0.1), STEADY), { release: { plan: { mode: "manual" }, guard: { symptoms: { error: { action: "warn" } } } } });
 	const first = await startAgain(t, dir, config);
-	const traffic = ask(first, { r: 200 });
+	const traffic = ask(t, first, { r: 200 });
 
 	await first.ctl(["start", "demo"]);
 	await until("some evidence", async () => (await seen(first)).candidate.requests > 40, 20 * patience);
@@ -192,7 +197,7 @@ describe("a file that is of no use", () => {
 			const dir = keptFolder(t);
 			const config = demoConfig(await startSimOf(t, STEADY, STEADY), { release: { plan: plan(1000), guard: {} } });
 			const first = await startAgain(t, dir, config);
-			const traffic = ask(first);
+			const traffic = ask(t, first);
 
 			await first.ctl(["start", "demo"]);
 			await until("some evidence", async () => (await seen(first)).candidate.requests > 20, 20 * patience);
@@ -210,7 +215,7 @@ test("another rollout begins with nothing", async (t) => {
 	const dir = keptFolder(t);
 	const config = demoConfig(await startSimOf(t, STEADY, STEADY), { release: { plan: plan(1000), guard: {} } });
 	const first = await startAgain(t, dir, config);
-	const traffic = ask(first);
+	const traffic = ask(t, first);
 
 	await first.ctl(["start", "demo"]);
 	await until("some evidence", async () => (await seen(first)).candidate.requests > 20, 20 * patience);
@@ -231,9 +236,8 @@ test("another rollout begins with nothing", async (t) => {
 describe("an upgrade", () => {
 	const startUpgrade = async (t, sim, release, load) => {
 		const grayd = await startUpgradable(t, { config: demoConfig(sim, { release }) });
-		const traffic = ask(grayd, load);
 
-		t.after(() => traffic.child.kill("SIGKILL"));
+		ask(t, grayd, load);
 		await grayd.ctl(["start", "demo"]);
 		await until("some evidence", async () => (await seen(grayd)).candidate.requests > 60, 30 * patience);
 		return grayd;
