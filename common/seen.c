@@ -166,8 +166,8 @@ seen_save(int fd, struct buf *out, struct err *e)
 	const struct seen_region *s = NULL;
 
 	for (unsigned table = 0; table < SEEN_TABLES; table++) {
-		off_t at = (off_t)(offsetof(struct seen_region, digests) +
-				   table * sizeof(s->digests[0]));
+		off_t at =
+		    (off_t)(offsetof(struct seen_region, digests) + table * sizeof(s->digests[0]));
 		size_t head = buf_len(out);
 		uint64_t count = 0;
 

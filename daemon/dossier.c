@@ -36,9 +36,9 @@ dossier_begin(struct buf *out)
 		rc = buf_addf(out, "%s ", release_waivable(i));
 	for (unsigned i = 0; rc == 0 && i < CLASS_COUNT; i++)
 		rc = buf_addf(out, "%s ", class_names[i]);
-	return rc != 0 ? -1
-		       : buf_addf(out, "%zu %d %d\n", ARM_WORDS, EVIDENCE_BUCKETS,
-			     EVIDENCE_LOG_UNIT);
+	return rc != 0
+		   ? -1
+		   : buf_addf(out, "%zu %d %d\n", ARM_WORDS, EVIDENCE_BUCKETS, EVIDENCE_LOG_UNIT);
 }
 
 static bool

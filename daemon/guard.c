@@ -74,8 +74,8 @@ note_begin(struct watched *w, const struct evidence *e, uint32_t share_bp)
 }
 
 void
-guard_make_case(struct master *m, struct watched *w, const struct policy_release *now,
-    struct verdict_case *c)
+guard_make_case(
+    struct master *m, struct watched *w, const struct policy_release *now, struct verdict_case *c)
 {
 	struct evidence *e = &m->guard->evidence;
 
@@ -321,9 +321,9 @@ watch_release(struct master *m, const struct policy_release *now, uint64_t mono_
 
 /* Keys of rollouts that are over need no room: they are forgotten when no rollout is left, not when
  * another has begun, whose first keys would count twice. Only where one follows the other at once
- * and the table is rather full that must be. Where nothing is compared any more, since all are done,
- * a key may count again: the breaker looks at nothing else. What is there at the first tick was met
- * just now, or is of a master before this one, and belongs to what goes on. */
+ * and the table is rather full that must be. Where nothing is compared any more, since all are
+ * done, a key may count again: the breaker looks at nothing else. What is there at the first tick
+ * was met just now, or is of a master before this one, and belongs to what goes on. */
 static void
 forget_old_keys(struct master *m, const struct policy *policy)
 {

@@ -34,11 +34,11 @@ struct dossier;
 void guard_keep(struct master *m, bool last);
 /* Adds a dossier, to which only the end is missing. -1: out of memory. */
 int guard_print_evidence(struct master *m, struct buf *out) MUST_CHECK;
-/* Goes on with what another master has counted, as far as it is of rollouts that go on. `told`: what
- * was taken already, zeros before the first time; it is brought up to date. -1: `e`, nothing of it
- * counts. */
-int guard_take_evidence(struct master *m, const void *bytes, size_t n, struct dossier *told,
-    struct err *e) MUST_CHECK;
+/* Goes on with what another master has counted, as far as it is of rollouts that go on. `told`:
+ * what was taken already, zeros before the first time; it is brought up to date. -1: `e`, nothing
+ * of it counts. */
+int guard_take_evidence(
+    struct master *m, const void *bytes, size_t n, struct dossier *told, struct err *e) MUST_CHECK;
 /* The same with what was kept on disk. Before anybody counts. */
 void guard_recall_evidence(struct master *m);
 

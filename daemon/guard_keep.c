@@ -37,8 +37,7 @@ guard_print_evidence(struct master *m, struct buf *out)
 
 	for (uint32_t i = 0; i < m->policy.n_releases && rc == 0; i++) {
 		const struct policy_release *now = &m->policy.releases[i];
-		const struct watched *w =
-		    m->guard != NULL ? guard_find(m->guard, now->name) : NULL;
+		const struct watched *w = m->guard != NULL ? guard_find(m->guard, now->name) : NULL;
 
 		if (!goes_on(now))
 			continue;
@@ -60,8 +59,7 @@ guard_keep(struct master *m, bool last)
 
 	if (g == NULL || m->seen == NULL || (!last && now_us < g->keep_at_us))
 		return;
-	g->keep_at_us =
-	    now_us + KEEP_US + seen_save_bytes(m->seen) * US_PER_S / KEEP_BYTES_PER_S;
+	g->keep_at_us = now_us + KEEP_US + seen_save_bytes(m->seen) * US_PER_S / KEEP_BYTES_PER_S;
 	if (guard_print_evidence(m, &text) == 0) {
 		hash = hash64(&key, buf_bytes(&text), buf_len(&text));
 		if (hash != g->kept && journal_keep(m, &text) == 0)
@@ -105,8 +103,8 @@ begin_with(struct watched *w, const struct dossier_release *r)
 	w->span = r->span;
 	w->before = UINT64_MAX;
 	w->judged_us = 0;
-	log_event(LOG_INFO, "evidence_taken", "%s: the guard goes on with the evidence so far",
-	    r->name);
+	log_event(
+	    LOG_INFO, "evidence_taken", "%s: the guard goes on with the evidence so far", r->name);
 }
 
 static void

@@ -19,7 +19,7 @@ struct watched {
 	uint64_t rollout_id, share_revision;
 	uint64_t keys_of; /* the rollout whose keys are in the tables */
 	/* Candidate's requests under the present share when the step began, which are not fresh. */
-	uint64_t before; /* UINT64_MAX: not looked at yet */
+	uint64_t before;		     /* UINT64_MAX: not looked at yet */
 	const struct config_release *config; /* that the rules were made of */
 	uint64_t generation;		     /* and its config's */
 	struct verdict_rules rules;
@@ -58,5 +58,5 @@ struct watched *guard_find(struct guard *g, const char *name);
 void guard_keep_up(const struct master *m, struct watched *w, const struct policy_release *now,
     const struct config_release *config);
 /* Sums the evidence; `c` points to it, until the next call. */
-void guard_make_case(struct master *m, struct watched *w, const struct policy_release *now,
-    struct verdict_case *c);
+void guard_make_case(
+    struct master *m, struct watched *w, const struct policy_release *now, struct verdict_case *c);

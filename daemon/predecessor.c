@@ -283,7 +283,8 @@ take_evidence(struct master *m, struct predecessor *p, int memory)
 	}
 	if (rc == 0)
 		return;
-	log_event(LOG_WARN, "evidence_lost", "the evidence of the old grayd is left out: %s", e.msg);
+	log_event(
+	    LOG_WARN, "evidence_lost", "the evidence of the old grayd is left out: %s", e.msg);
 	free(p->told);
 	p->told = NULL;
 }

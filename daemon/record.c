@@ -218,8 +218,8 @@ record_send_totals(struct master *m, int fd)
 		return;
 	}
 	fds[RECORD_TOTALS_EVIDENCE] = seal_evidence(m, -1);
-	if (channel_send(fd, CHANNEL_TOTALS, "", 0, fds,
-		fds[RECORD_TOTALS_EVIDENCE] >= 0 ? 2 : 1) != 0 &&
+	if (channel_send(
+		fd, CHANNEL_TOTALS, "", 0, fds, fds[RECORD_TOTALS_EVIDENCE] >= 0 ? 2 : 1) != 0 &&
 	    errno != EPIPE)
 		log_event(LOG_WARN, "upgrade", "the new grayd does not take the sums: %s",
 		    strerror(errno));

@@ -44,8 +44,8 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	if (dossier_read(once, buf_bytes(&in), buf_len(&in), &e) == 0) {
 		write_again(&out, once);
 		assert(dossier_read(twice, buf_bytes(&out), buf_len(&out), &e) == 0);
-		assert(once->n == twice->n &&
-		       memcmp(once->all, twice->all, sizeof(once->all)) == 0);
+		assert(
+		    once->n == twice->n && memcmp(once->all, twice->all, sizeof(once->all)) == 0);
 	}
 	buf_free(&in);
 	buf_free(&out);

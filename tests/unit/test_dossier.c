@@ -154,8 +154,7 @@ sealed_reads(const char *lines, struct err *e)
 	return good;
 }
 
-#define HEAD \
-	"{\"name\":\"r\",\"rollout\":1,\"models\":[\"00000000000000aa\",\"00000000000000bb\"],"
+#define HEAD "{\"name\":\"r\",\"rollout\":1,\"models\":[\"00000000000000aa\",\"00000000000000bb\"],"
 #define REST "\"uncounted\":0,\"span\":[],"
 
 static void

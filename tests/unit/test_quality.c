@@ -165,8 +165,8 @@ test_streamed_calls(void)
 	quality_end(&facts.quality);
 	CU_ASSERT_FALSE(quality_offered(&facts.quality, (const uint8_t *)"", 0));
 	CU_ASSERT_FALSE(quality_offered(&facts.quality, (const uint8_t *)"[]", 2));
-	CU_ASSERT_TRUE(quality_offered(&facts.quality,
-	    (const uint8_t *)"[{\"type\":\"mcp\",\"server_label\":\"s\"}]", 36));
+	CU_ASSERT_TRUE(quality_offered(
+	    &facts.quality, (const uint8_t *)"[{\"type\":\"mcp\",\"server_label\":\"s\"}]", 35));
 
 	/* All calls have one number, and come whole. */
 	begin(false);
