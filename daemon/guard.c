@@ -374,6 +374,7 @@ guard_start(struct master *m, struct err *e)
 	if (g == NULL)
 		return err_set(e, "out of memory");
 	m->guard = g;
+	g->keys_used = true; /* by a master before this one, perhaps */
 	if (m->predecessor == NULL)
 		guard_recall_evidence(m);
 	event_assign(&g->tick, m->base, -1, EV_PERSIST, on_tick, m);

@@ -16,7 +16,7 @@ const explain = async (grayd) => (await grayd.ctl(["-j", "explain", "demo"])).js
 
 // As many users of each arm as requests, in turn.
 async function usersInTurn(grayd) {
-	const names = Array.from({ length: 200 }, (_, i) => `user-${i}`);
+	const names = Array.from({ length: 32 }, (_, i) => `user-${i}`);
 	const { keys } = (await grayd.ctl(["-j", "route", "demo", ...names])).json;
 	const of = (arm) => keys.filter((entry) => entry.arm === arm).map(({ key }) => key);
 	const [candidate, stable] = [of("candidate"), of("stable")];
