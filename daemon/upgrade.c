@@ -182,10 +182,12 @@ hand_over(struct master *m, struct upgrade *u)
 
 	u->phase = HANDING;
 	u->deadline_us = clock_mono_us() + SERVING_US;
-	if (record_send_go(m, u->fd, &e) != 0) {
-		u->failure = e;
-		fail(m, u, "");
+	if (record_send_go(m, u->fd, &e) == 0) {
+		log_event(LOG_INFO, "handed_over", "pid %d has all it needs to serve", (int)u->pid);
+		return;
 	}
+	u->failure = e;
+	fail(m, u, "");
 }
 
 /* The new binary is ready. */

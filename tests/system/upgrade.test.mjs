@@ -360,7 +360,7 @@ async function untilTheLastWord(grayd) {
 	await until("the old master to go quiet", async () => (await grayd.ctl(["-j", "unfreeze", "demo"])).json.code === "busy");
 	process.kill(next, "SIGSTOP");
 	process.kill(writer, "SIGCONT");
-	await until("the last word", () => events(grayd, "child_ended").some(({ message }) => message.startsWith("journal")));
+	await until("the last word", () => events(grayd, "handed_over").length > 0);
 	return { answering, next };
 }
 
