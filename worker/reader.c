@@ -11,28 +11,12 @@
 
 #define TEXT_BYTES 1024 /* as much of a text is looked at before it is cut */
 
-/* For each member of each event that passes. */
 static inline const struct reader_field *
-find_field(const struct reader *r, const struct reader_field *fields)
+find(const struct reader *r, const struct reader_field *fields)
 {
-	const struct jscan *s = &r->scan;
-
-	for (; fields->name != NULL; fields++) {
-		if (s->escaped) {
-			if (jscan_equals(s, fields->name))
-				return fields;
-		} else if (fields->name_len == s->span.len &&
-			   memcmp(fields->name, s->text + s->span.off, s->span.len) == 0) {
-			return fields;
-		}
-	}
-	return NULL;
-}
-
-const struct reader_field *
-reader_find(const struct reader *r, const struct reader_field *fields)
-{
-	return find_field(r, fields);
+	while (fields->name != NULL && !reader_is_named(r, fields->name, fields->name_len))
+		fields++;
+	return fields->name != NULL ? fields : NULL;
 }
 
 bool
@@ -70,7 +54,7 @@ reader_object(struct reader *r, enum jtok first, const struct reader_field *fiel
 	if (first != JTOK_OBJECT)
 		return reader_skip(r, first);
 	while ((tok = jscan_next(&r->scan)) == JTOK_KEY) {
-		const struct reader_field *field = find_field(r, fields);
+		const struct reader_field *field = find(r, fields);
 
 		tok = jscan_next(&r->scan);
 		if (!(field != NULL ? field->read(r, tok) : reader_skip(r, tok)))

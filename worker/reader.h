@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <string.h>
+
 #include "worker/provider.h"
 
 struct reader {
@@ -34,8 +36,18 @@ struct reader_field {
 		NULL, 0, NULL \
 	}
 
-/* The row of the name just returned, or NULL. */
-const struct reader_field *reader_find(const struct reader *r, const struct reader_field *fields);
+/* Whether the name just returned, unescaped, is this one. Asked for each row of a table at each
+ * member of each event that passes. */
+static inline bool
+reader_is_named(const struct reader *r, const char *name, size_t n)
+{
+	const struct jscan *s = &r->scan;
+
+	if (s->escaped)
+		return jscan_equals(s, name);
+	return n == s->span.len && memcmp(name, s->text + s->span.off, n) == 0;
+}
+
 /* Reads a whole text that is one object. False: it is not, or is not JSON. */
 bool reader_run(
     struct reader *r, const void *text, size_t n, const struct reader_field *fields) MUST_CHECK;

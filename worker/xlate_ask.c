@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * The neutral request: its memory, and what the writers share; see xlate_ask.h. Used by the workers
+ * The neutral request: its memory, and calls by their ids; see xlate_ask.h. Used by the workers
  * while a request is translated. Invariant: every span lies in `body`, and has passed a scan.
  */
 #include "worker/xlate_ask.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define NUMBER_BYTES 64
 
 void
 ask_free(struct ask *a)
@@ -89,14 +87,26 @@ ask_add_text(struct ask *a, struct jspan text, uint32_t item)
 	return part != NULL;
 }
 
-bool
-ask_add_span(struct ask *a, struct ask_list *list, struct jspan span)
+static bool
+add_span(struct ask *a, struct ask_list *list, struct jspan span)
 {
 	struct jspan *item = add(a, list, sizeof(*item));
 
 	if (item != NULL)
 		*item = span;
 	return item != NULL;
+}
+
+bool
+ask_add_system(struct ask *a, struct jspan text)
+{
+	return text.len == 0 || add_span(a, &a->system, text);
+}
+
+bool
+ask_add_stop(struct ask *a, struct jspan text)
+{
+	return add_span(a, &a->stops, text);
 }
 
 struct ask_tool *
@@ -167,97 +177,4 @@ ask_find_call(struct ask *a, const struct ask_part *result)
 	if (low == 0 || compare_ids(a, calls[low - 1], place) != 0)
 		return NULL;
 	return &ask_parts(a)[calls[low - 1]];
-}
-
-/* ---- for writers ----------------------------------------------------------------------------- */
-
-void
-ask_put_string(const struct ask *a, struct jout *o, const char *name, struct jspan span)
-{
-	if (span.len == 0)
-		return;
-	jout_key(o, name);
-	jout_quoted(o, a->body + span.off, span.len);
-}
-
-void
-ask_put_value(const struct ask *a, struct jout *o, const char *name, struct jspan span)
-{
-	if (span.len == 0)
-		return;
-	jout_key(o, name);
-	jout_raw(o, a->body + span.off, span.len);
-}
-
-void
-ask_put_strings(const struct ask *a, struct jout *o, const char *name, const struct ask_list *spans)
-{
-	if (spans->n == 0)
-		return;
-	jout_key(o, name);
-	jout_text(o, "[");
-	for (uint32_t i = 0; i < spans->n; i++) {
-		struct jspan span = ask_spans(spans)[i];
-
-		jout_item(o);
-		jout_quoted(o, a->body + span.off, span.len);
-	}
-	jout_text(o, "]");
-}
-
-void
-ask_put_texts(const struct ask *a, struct jout *o, const struct ask_part *parts, uint32_t n)
-{
-	jout_text(o, "\"");
-	for (uint32_t i = 0; i < n; i++) {
-		if (i > 0)
-			jout_text(o, "\\n\\n");
-		jout_raw(o, a->body + parts[i].text.off, parts[i].text.len);
-	}
-	jout_text(o, "\"");
-}
-
-double
-ask_real(const struct ask *a, struct jspan span)
-{
-	char text[NUMBER_BYTES];
-	size_t n = span.len < sizeof(text) - 1 ? span.len : sizeof(text) - 1;
-
-	memcpy(text, a->body + span.off, n);
-	text[n] = '\0';
-	return n == 0 ? 0 : strtod(text, NULL);
-}
-
-/* The arguments of a call that OpenAI's API holds in a string. */
-static bool
-write_unescaped(struct ask *a, const struct ask_part *call, struct jout *o)
-{
-	uint8_t *text = malloc(call->text.len);
-	ptrdiff_t n;
-	bool ok;
-
-	if (text == NULL) {
-		a->no_memory = true;
-		return false;
-	}
-	n = jscan_unescape(a->body, call->text, text, call->text.len);
-	ok = n > 0 && jscan_is_object(text, (size_t)n);
-	if (ok)
-		jout_raw(o, text, (size_t)n);
-	free(text);
-	if (!ok)
-		ask_refuse_part(a, call, ".function.arguments", "must be a JSON object");
-	return ok;
-}
-
-bool
-ask_write_object(struct ask *a, const struct ask_part *call, struct jout *o)
-{
-	if (call->text.len == 0)
-		jout_text(o, "{}");
-	else if (call->value)
-		jout_raw(o, a->body + call->text.off, call->text.len);
-	else
-		return write_unescaped(a, call, o);
-	return true;
 }

@@ -3,13 +3,17 @@
  * A chat request as all APIs mean it: what a client of one API has asked for, ready to be asked of
  * a provider of another. Strings and numbers are spans of the client's body and stay as they are
  * written there. Readers (xlate_read_*.c) fill it from one API, writers (xlate_write_*.c) say it in
- * another; what cannot be said is refused by the name that the client has used. Used by the
- * workers. Pure.
+ * another; what cannot be said is refused by the name that the client has used. What readers share
+ * is in xlate_ask_read.h, what writers share in xlate_ask_write.h. Used by the workers. Pure.
  */
 #pragma once
 
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
 #include "worker/jout.h"
-#include "worker/reader.h"
+#include "worker/jscan.h"
 
 #define ASK_ITEMS_MAX 16384 /* parts, turns, tools of one request */
 #define ASK_DEPTH     12    /* of a member's path */
@@ -100,14 +104,7 @@ struct ask {
 	struct ask_step path[ASK_DEPTH];
 	unsigned depth;
 	uint32_t message; /* that is being read */
-	void *now;	  /* what the present table fills */
 };
-
-static inline struct ask *
-ask_of(const struct reader *r)
-{
-	return r->into;
-}
 
 static inline struct jspan *
 ask_spans(const struct ask_list *l)
@@ -135,46 +132,33 @@ ask_tools(const struct ask *a)
 
 void ask_free(struct ask *a);
 
-/* ---- for readers; all return false when the request is refused or memory is short -------------
- */
-
-/* Refuses what the path stands at: the message is "'PATH' " and the text. Always false. */
+/* Refuses what the path stands at: the message is "'PATH' " and the text. Always false, like all
+ * that refuse. */
 bool ask_refuse(struct ask *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Refuses a member of the request that was read well, by its name. */
 bool ask_refuse_member(struct ask *a, const char *param, const char *fmt, ...) PRINTF_LIKE(3, 4);
-/* Steps into a member, for refusals inside it, and out again. */
-void ask_enter(struct ask *a, const char *name);
-void ask_leave(struct ask *a);
-/* Reads an object by a table. A null is as good as nothing, a member that no row names is refused:
- * whether it matters cannot be known. */
-bool ask_members(struct reader *r, enum jtok first, const struct reader_field *fields);
-/* Reads an array; `element` gets each. */
-bool ask_each(struct reader *r, enum jtok first, reader_fn *element);
-/* One value of a kind. */
-bool ask_string(struct reader *r, enum jtok first, struct jspan *into);
-bool ask_number(struct reader *r, enum jtok first, struct jspan *into);
-bool ask_bool(struct reader *r, enum jtok first, bool *into);
-/* Any value, as it is written. */
-bool ask_value(struct reader *r, enum jtok first, struct jspan *into);
-/* A value that changes nothing in the answer is left out. */
-bool ask_drop(struct reader *r, enum jtok first);
+/* Refuses a part, by its place in the client's request with `member` behind it. */
+bool ask_refuse_part(struct ask *a, const struct ask_part *part, const char *member,
+    const char *fmt, ...) PRINTF_LIKE(4, 5);
+
+/* What follows adds to the request; false or NULL: memory, or too many. */
 
 /* Adds to the last turn if it is of the same side, else begins one. */
 bool ask_begin_turn(struct ask *a, bool assistant);
-/* Adds a part to the last turn; NULL: memory, or too many. Empty texts are not worth one. */
+/* A part of the last turn. */
 struct ask_part *ask_add_part(struct ask *a, enum ask_part_kind kind, uint32_t item);
+/* Empty texts are not worth one. */
 bool ask_add_text(struct ask *a, struct jspan text, uint32_t item);
-bool ask_add_span(struct ask *a, struct ask_list *list, struct jspan span);
+bool ask_add_system(struct ask *a, struct jspan text);
+bool ask_add_stop(struct ask *a, struct jspan text);
 struct ask_tool *ask_add_tool(struct ask *a);
 
-/* The readers. */
-bool xlate_read_chat(struct ask *a, const uint8_t *body, size_t n);
-bool xlate_read_chat_message(struct reader *r, enum jtok first);
-bool xlate_read_messages_message(struct reader *r, enum jtok first);
-bool xlate_read_messages(struct ask *a, const uint8_t *body, size_t n);
+/* The call that a result answers: the last one before it with its id. NULL: none, or no memory. */
+const struct ask_part *ask_find_call(struct ask *a, const struct ask_part *result);
 
-/* ---- for writers ------------------------------------------------------------------------------
- */
+/* Whoever reads one API: false: refused or no memory. */
+bool xlate_read_chat(struct ask *a, const uint8_t *body, size_t n);
+bool xlate_read_messages(struct ask *a, const uint8_t *body, size_t n);
 
 struct xlate_target {
 	const char *model;	/* plain text */
@@ -182,26 +166,7 @@ struct xlate_target {
 	bool completion_tokens; /* openai: name them max_completion_tokens */
 };
 
-/* Say the request; false: refused or no memory (o->failed too). */
+/* Whoever says it in one API: false: refused or no memory (o->failed too). */
 bool xlate_write_messages(struct ask *a, const struct xlate_target *t, struct jout *o);
 bool xlate_write_gemini(struct ask *a, const struct xlate_target *t, struct jout *o);
 bool xlate_write_chat(struct ask *a, const struct xlate_target *t, struct jout *o);
-
-/* Refuses a part, by its place in the client's request with `member` behind it. Always false. */
-bool ask_refuse_part(struct ask *a, const struct ask_part *part, const char *member,
-    const char *fmt, ...) PRINTF_LIKE(4, 5);
-/* The call that a result answers: the last one before it with its id. NULL: none, or no memory. */
-const struct ask_part *ask_find_call(struct ask *a, const struct ask_part *result);
-/* Writes the arguments of a call as a JSON object; refuses what is none. */
-bool ask_write_object(struct ask *a, const struct ask_part *call, struct jout *o);
-/* "NAME":"SPAN", if there is one. */
-void ask_put_string(const struct ask *a, struct jout *o, const char *name, struct jspan span);
-/* "NAME":SPAN, if there is one. */
-void ask_put_value(const struct ask *a, struct jout *o, const char *name, struct jspan span);
-/* "NAME":["SPAN", ...], if there are any. */
-void ask_put_strings(
-    const struct ask *a, struct jout *o, const char *name, const struct ask_list *spans);
-/* The number that a span writes; 0 if there is none. */
-double ask_real(const struct ask *a, struct jspan span);
-/* The texts of parts, joined by blank lines, as one string. */
-void ask_put_texts(const struct ask *a, struct jout *o, const struct ask_part *parts, uint32_t n);

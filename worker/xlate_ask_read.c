@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the readers of requests share: the path to the member that is being read, refusals by it,
- * and values of one kind; see xlate_ask.h. Used by the workers. The body has been found to be JSON
+ * Reads requests by tables: the path to the member that is being read, refusals by it, and the
+ * kinds of values; see xlate_ask_read.h. Used by the workers. The body has been found to be JSON
  * before, so a value that cannot be read is always one that is refused.
  */
 #include <stdarg.h>
@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "common/mask.h"
-#include "worker/xlate_ask.h"
+#include "worker/xlate_ask_read.h"
 
 /* ---- the path -------------------------------------------------------------------------------- */
 
@@ -27,16 +27,10 @@ leave(struct ask *a)
 	a->depth--;
 }
 
-void
-ask_enter(struct ask *a, const char *name)
+uint32_t
+ask_item(const struct ask *a)
 {
-	enter(a, (const uint8_t *)name, strlen(name), 0);
-}
-
-void
-ask_leave(struct ask *a)
-{
-	leave(a);
+	return a->path[a->depth - 1].index;
 }
 
 static size_t
@@ -122,12 +116,94 @@ ask_refuse_part(
 	return false;
 }
 
-/* ---- objects and arrays ---------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
+
+/* A value that is one token, as it is written. */
+static bool
+read_token(struct reader *r, bool ok, const char *kind, struct jspan *into)
+{
+	if (!ok)
+		return ask_refuse(ask_of(r), "must be %s", kind);
+	*into = r->scan.span;
+	return true;
+}
+
+bool
+ask_string(struct reader *r, enum jtok first, struct jspan *into)
+{
+	return read_token(r, first == JTOK_STRING, "a string", into);
+}
+
+bool
+ask_bool(struct reader *r, enum jtok first, bool *into)
+{
+	if (first != JTOK_TRUE && first != JTOK_FALSE)
+		return ask_refuse(ask_of(r), "must be true or false");
+	*into = first == JTOK_TRUE;
+	return true;
+}
+
+bool
+ask_word(struct reader *r, enum jtok first, const struct ask_words *words, unsigned *into)
+{
+	for (size_t i = 0; words->of[i].word != NULL; i++)
+		if (reader_is(r, first, words->of[i].word)) {
+			*into = words->of[i].value;
+			return true;
+		}
+	return ask_refuse(ask_of(r), "%s", words->otherwise);
+}
 
 static bool
-read_member(struct reader *r, const struct reader_field *fields)
+read_object(struct reader *r, enum jtok first, struct jspan *into)
 {
-	const struct reader_field *field = reader_find(r, fields);
+	if (first != JTOK_OBJECT)
+		return ask_refuse(ask_of(r), "must be an object");
+	return jscan_skip(&r->scan, first, into);
+}
+
+static bool
+read_only(struct reader *r, enum jtok first, const char *word)
+{
+	return reader_is(r, first, word) ||
+	       ask_refuse(ask_of(r), "other than \"%s\" cannot be translated", word);
+}
+
+/* ---- objects and arrays ---------------------------------------------------------------------- */
+
+static const struct ask_field *
+find(const struct reader *r, const struct ask_field *fields)
+{
+	while (fields->name != NULL && !reader_is_named(r, fields->name, fields->name_len))
+		fields++;
+	return fields->name != NULL ? fields : NULL;
+}
+
+static bool
+read_value(struct reader *r, enum jtok first, const struct ask_field *field, void *base)
+{
+	void *into = (uint8_t *)base + field->at;
+
+	switch (field->value) {
+	case ASK_VALUE_DROPPED: return reader_skip(r, first);
+	case ASK_VALUE_STRING: return ask_string(r, first, into);
+	case ASK_VALUE_NUMBER: return read_token(r, first == JTOK_NUMBER, "a number", into);
+	case ASK_VALUE_BOOL: return ask_bool(r, first, into);
+	case ASK_VALUE_OBJECT: return read_object(r, first, into);
+	case ASK_VALUE_ANY: return jscan_skip(&r->scan, first, into);
+	case ASK_VALUE_WORD: return ask_word(r, first, field->words, into);
+	case ASK_VALUE_ONLY: return read_only(r, first, field->only);
+	case ASK_VALUE_MEMBERS: return ask_members(r, first, field->members, base);
+	case ASK_VALUE_LIST: return ask_each(r, first, field->read);
+	case ASK_VALUE_OWN: return field->read(r, first);
+	}
+	return false;
+}
+
+static bool
+read_member(struct reader *r, const struct ask_field *fields, void *base)
+{
+	const struct ask_field *field = find(r, fields);
 	struct ask *a = ask_of(r);
 	struct jspan name = r->scan.span;
 	enum jtok tok;
@@ -143,20 +219,20 @@ read_member(struct reader *r, const struct reader_field *fields)
 	else if (field == NULL)
 		ok = ask_refuse(a, "is not known here and cannot be translated");
 	else
-		ok = field->read(r, tok);
+		ok = read_value(r, tok, field, base);
 	leave(a);
 	return ok;
 }
 
 bool
-ask_members(struct reader *r, enum jtok first, const struct reader_field *fields)
+ask_members(struct reader *r, enum jtok first, const struct ask_field *fields, void *into)
 {
 	enum jtok tok;
 
 	if (first != JTOK_OBJECT)
 		return ask_refuse(ask_of(r), "must be an object");
 	while ((tok = jscan_next(&r->scan)) == JTOK_KEY)
-		if (!read_member(r, fields))
+		if (!read_member(r, fields, into))
 			return false;
 	return tok == JTOK_OBJECT_END;
 }
@@ -181,43 +257,61 @@ ask_each(struct reader *r, enum jtok first, reader_fn *element)
 	return true;
 }
 
-/* ---- values ---------------------------------------------------------------------------------- */
+bool
+ask_noted(struct reader *r, struct jspan value, const char *name, reader_fn *read)
+{
+	struct ask *a = ask_of(r);
+	bool ok;
+
+	if (value.len == 0)
+		return true;
+	enter(a, (const uint8_t *)name, strlen(name), 0);
+	ok = reader_again(r, value, read);
+	leave(a);
+	return ok;
+}
 
 bool
-ask_string(struct reader *r, enum jtok first, struct jspan *into)
+ask_read(struct ask *a, const uint8_t *body, size_t n, const struct ask_field *fields)
 {
-	if (first != JTOK_STRING)
-		return ask_refuse(ask_of(r), "must be a string");
-	*into = r->scan.span;
+	struct reader r = { .into = a };
+
+	a->body = body;
+	jscan_init(&r.scan, body, n);
+	return ask_members(&r, jscan_next(&r.scan), fields, a);
+}
+
+/* ---- what both APIs have --------------------------------------------------------------------- */
+
+bool
+ask_content(struct reader *r, enum jtok first, reader_fn *part)
+{
+	if (first == JTOK_STRING)
+		return ask_add_text(ask_of(r), r->scan.span, ASK_WHOLE);
+	return ask_each(r, first, part);
+}
+
+bool
+ask_stop(struct reader *r, enum jtok first)
+{
+	struct jspan text;
+
+	return ask_string(r, first, &text) && ask_add_stop(ask_of(r), text);
+}
+
+bool
+ask_result(struct reader *r, const struct ask_part *result, struct jspan content, reader_fn *read)
+{
+	struct ask *a = ask_of(r);
+	uint32_t place = a->parts.n;
+	struct ask_part *part = ask_add_part(a, ASK_RESULT, result->item);
+
+	if (part == NULL)
+		return false;
+	part->id = result->id;
+	part->is_error = result->is_error;
+	if (!ask_noted(r, content, "content", read))
+		return false;
+	ask_parts(a)[place].n_texts = a->parts.n - place - 1;
 	return true;
-}
-
-bool
-ask_number(struct reader *r, enum jtok first, struct jspan *into)
-{
-	if (first != JTOK_NUMBER)
-		return ask_refuse(ask_of(r), "must be a number");
-	*into = r->scan.span;
-	return true;
-}
-
-bool
-ask_bool(struct reader *r, enum jtok first, bool *into)
-{
-	if (first != JTOK_TRUE && first != JTOK_FALSE)
-		return ask_refuse(ask_of(r), "must be true or false");
-	*into = first == JTOK_TRUE;
-	return true;
-}
-
-bool
-ask_value(struct reader *r, enum jtok first, struct jspan *into)
-{
-	return jscan_skip(&r->scan, first, into);
-}
-
-bool
-ask_drop(struct reader *r, enum jtok first)
-{
-	return reader_skip(r, first);
 }

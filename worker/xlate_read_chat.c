@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Reads a request of OpenAI's chat API into the neutral form; see xlate_ask.h. Used by the workers.
- * What no other API can do is refused here, what only some can do is left to the writers, and what
- * does not matter for the answer is dropped: grayd-translation(7) is the list.
+ * Reads a request of OpenAI's chat API into the neutral form; see xlate_ask_read.h. Used by the
+ * workers. What no other API can do is refused here, what only some can do is left to the writers,
+ * and what does not matter for the answer is dropped: grayd-translation(7) is the list.
  */
-#include <string.h>
-
-#include "worker/xlate_ask.h"
+#include "worker/xlate_ask_read.h"
 
 /* ---- values that may only be what they are by default -----------------------------------------
  */
@@ -56,156 +54,49 @@ read_modality(struct reader *r, enum jtok first)
 }
 
 static bool
-read_modalities(struct reader *r, enum jtok first)
-{
-	return ask_each(r, first, read_modality);
-}
-
-static bool
 read_functions(struct reader *r, enum jtok first)
 {
 	(void)first;
 	return ask_refuse(ask_of(r), "cannot be translated; use 'tools' and 'tool_choice'");
 }
 
-/* ---- numbers and words ------------------------------------------------------------------------
+/* ---- words ------------------------------------------------------------------------------------
  */
 
-static bool
-read_max_tokens(struct reader *r, enum jtok first)
-{
-	return ask_number(r, first, &ask_of(r)->max_tokens);
-}
-
-static bool
-read_temperature(struct reader *r, enum jtok first)
-{
-	return ask_number(r, first, &ask_of(r)->temperature);
-}
-
-static bool
-read_top_p(struct reader *r, enum jtok first)
-{
-	return ask_number(r, first, &ask_of(r)->top_p);
-}
-
-static bool
-read_seed(struct reader *r, enum jtok first)
-{
-	return ask_number(r, first, &ask_of(r)->seed);
-}
-
-static bool
-read_presence_penalty(struct reader *r, enum jtok first)
-{
-	return ask_number(r, first, &ask_of(r)->presence_penalty);
-}
-
-static bool
-read_frequency_penalty(struct reader *r, enum jtok first)
-{
-	return ask_number(r, first, &ask_of(r)->frequency_penalty);
-}
-
-static bool
-read_user(struct reader *r, enum jtok first)
-{
-	return ask_string(r, first, &ask_of(r)->user);
-}
-
-static bool
-read_effort(struct reader *r, enum jtok first)
-{
-	static const struct {
-		const char *name;
-		enum ask_effort effort;
-	} efforts[] = {
+static const struct ask_words efforts = {
+	.otherwise = "is none of none, minimal, low, medium, high, xhigh",
+	.of = {
 		{ "none", ASK_EFFORT_NONE },
 		{ "minimal", ASK_EFFORT_MINIMAL },
 		{ "low", ASK_EFFORT_LOW },
 		{ "medium", ASK_EFFORT_MEDIUM },
 		{ "high", ASK_EFFORT_HIGH },
 		{ "xhigh", ASK_EFFORT_HIGH },
-	};
-
-	for (size_t i = 0; i < sizeof(efforts) / sizeof(efforts[0]); i++)
-		if (reader_is(r, first, efforts[i].name)) {
-			ask_of(r)->effort = efforts[i].effort;
-			return true;
-		}
-	return ask_refuse(ask_of(r), "is none of none, minimal, low, medium, high, xhigh");
-}
-
-static bool
-read_stop_item(struct reader *r, enum jtok first)
-{
-	struct ask *a = ask_of(r);
-	struct jspan text;
-
-	return ask_string(r, first, &text) && ask_add_span(a, &a->stops, text);
-}
+	},
+};
 
 static bool
 read_stop(struct reader *r, enum jtok first)
 {
 	ask_of(r)->stops.n = 0;
-	return first == JTOK_STRING ? read_stop_item(r, first) : ask_each(r, first, read_stop_item);
+	return first == JTOK_STRING ? ask_stop(r, first) : ask_each(r, first, ask_stop);
 }
 
 /* ---- tools ------------------------------------------------------------------------------------
  */
 
-static bool
-read_function_type(struct reader *r, enum jtok first)
-{
-	return reader_is(r, first, "function") ||
-	       ask_refuse(ask_of(r), "other than \"function\" cannot be translated");
-}
-
-static bool
-read_tool_name(struct reader *r, enum jtok first)
-{
-	struct ask_tool *tool = ask_of(r)->now;
-
-	return ask_string(r, first, &tool->name);
-}
-
-static bool
-read_tool_description(struct reader *r, enum jtok first)
-{
-	struct ask_tool *tool = ask_of(r)->now;
-
-	return ask_string(r, first, &tool->description);
-}
-
-static bool
-read_tool_parameters(struct reader *r, enum jtok first)
-{
-	struct ask_tool *tool = ask_of(r)->now;
-
-	if (first != JTOK_OBJECT)
-		return ask_refuse(ask_of(r), "must be an object");
-	return ask_value(r, first, &tool->schema);
-}
-
-static const struct reader_field function_fields[] = {
-	READER_FIELD("name", read_tool_name),
-	READER_FIELD("description", read_tool_description),
-	READER_FIELD("parameters", read_tool_parameters),
-	READER_FIELD("strict", ask_drop),
-	READER_END,
+static const struct ask_field function_fields[] = {
+	ASK_STRING("name", ask_tool, name),
+	ASK_STRING("description", ask_tool, description),
+	ASK_OBJECT("parameters", ask_tool, schema),
+	ASK_DROP("strict"),
+	ASK_END,
 };
 
-static bool
-read_function(struct reader *r, enum jtok first)
-{
-	return ask_members(r, first, function_fields);
-}
-
-static const struct reader_field tool_fields[] = {
-	READER_FIELD("type", read_function_type),
-	READER_FIELD("function", read_function),
-	READER_END,
+static const struct ask_field tool_fields[] = {
+	ASK_ONLY("type", "function"),
+	ASK_MEMBERS("function", function_fields),
+	ASK_END,
 };
 
 static bool
@@ -214,8 +105,7 @@ read_tool(struct reader *r, enum jtok first)
 	struct ask *a = ask_of(r);
 	struct ask_tool *tool = ask_add_tool(a);
 
-	a->now = tool;
-	if (tool == NULL || !ask_members(r, first, tool_fields))
+	if (tool == NULL || !ask_members(r, first, tool_fields, tool))
 		return false;
 	return tool->name.len > 0 || ask_refuse(a, "has no function with a name");
 }
@@ -227,27 +117,24 @@ read_tools(struct reader *r, enum jtok first)
 	return ask_each(r, first, read_tool);
 }
 
-static bool
-read_choice_name(struct reader *r, enum jtok first)
-{
-	return ask_string(r, first, &ask_of(r)->choice_name);
-}
-
-static const struct reader_field choice_function_fields[] = {
-	READER_FIELD("name", read_choice_name),
-	READER_END,
+static const struct ask_field choice_function_fields[] = {
+	ASK_STRING("name", ask, choice_name),
+	ASK_END,
 };
 
-static bool
-read_choice_function(struct reader *r, enum jtok first)
-{
-	return ask_members(r, first, choice_function_fields);
-}
+static const struct ask_field choice_fields[] = {
+	ASK_ONLY("type", "function"),
+	ASK_MEMBERS("function", choice_function_fields),
+	ASK_END,
+};
 
-static const struct reader_field choice_fields[] = {
-	READER_FIELD("type", read_function_type),
-	READER_FIELD("function", read_choice_function),
-	READER_END,
+static const struct ask_words choices = {
+	.otherwise = "is none of auto, none, required, and names no function",
+	.of = {
+		{ "auto", ASK_AUTO },
+		{ "none", ASK_NO_TOOL },
+		{ "required", ASK_ANY_TOOL },
+	},
 };
 
 static bool
@@ -255,21 +142,12 @@ read_tool_choice(struct reader *r, enum jtok first)
 {
 	struct ask *a = ask_of(r);
 
-	if (first == JTOK_OBJECT) {
-		a->choice = ASK_THIS_TOOL;
-		if (!ask_members(r, first, choice_fields))
-			return false;
-		return a->choice_name.len > 0 || ask_refuse(a, "names no function");
-	}
-	if (reader_is(r, first, "auto"))
-		a->choice = ASK_AUTO;
-	else if (reader_is(r, first, "none"))
-		a->choice = ASK_NO_TOOL;
-	else if (reader_is(r, first, "required"))
-		a->choice = ASK_ANY_TOOL;
-	else
-		return ask_refuse(a, "is none of auto, none, required, and names no function");
-	return true;
+	if (first != JTOK_OBJECT)
+		return ask_word(r, first, &choices, &a->choice);
+	a->choice = ASK_THIS_TOOL;
+	if (!ask_members(r, first, choice_fields, a))
+		return false;
+	return a->choice_name.len > 0 || ask_refuse(a, "names no function");
 }
 
 static bool
@@ -286,54 +164,27 @@ read_parallel(struct reader *r, enum jtok first)
 /* ---- response_format --------------------------------------------------------------------------
  */
 
-static bool
-read_format_type(struct reader *r, enum jtok first)
-{
-	struct ask *a = ask_of(r);
-
-	if (reader_is(r, first, "text"))
-		a->format = ASK_PLAIN;
-	else if (reader_is(r, first, "json_object"))
-		a->format = ASK_JSON;
-	else if (reader_is(r, first, "json_schema"))
-		a->format = ASK_SCHEMA;
-	else
-		return ask_refuse(a, "is none of text, json_object, json_schema");
-	return true;
-}
-
-static bool
-read_schema_name(struct reader *r, enum jtok first)
-{
-	return ask_string(r, first, &ask_of(r)->schema_name);
-}
-
-static bool
-read_schema(struct reader *r, enum jtok first)
-{
-	if (first != JTOK_OBJECT)
-		return ask_refuse(ask_of(r), "must be an object");
-	return ask_value(r, first, &ask_of(r)->schema);
-}
-
-static const struct reader_field schema_fields[] = {
-	READER_FIELD("name", read_schema_name),
-	READER_FIELD("description", ask_drop),
-	READER_FIELD("schema", read_schema),
-	READER_FIELD("strict", ask_drop),
-	READER_END,
+static const struct ask_words formats = {
+	.otherwise = "is none of text, json_object, json_schema",
+	.of = {
+		{ "text", ASK_PLAIN },
+		{ "json_object", ASK_JSON },
+		{ "json_schema", ASK_SCHEMA },
+	},
 };
 
-static bool
-read_json_schema(struct reader *r, enum jtok first)
-{
-	return ask_members(r, first, schema_fields);
-}
+static const struct ask_field schema_fields[] = {
+	ASK_STRING("name", ask, schema_name),
+	ASK_DROP("description"),
+	ASK_OBJECT("schema", ask, schema),
+	ASK_DROP("strict"),
+	ASK_END,
+};
 
-static const struct reader_field format_fields[] = {
-	READER_FIELD("type", read_format_type),
-	READER_FIELD("json_schema", read_json_schema),
-	READER_END,
+static const struct ask_field format_fields[] = {
+	ASK_WORD("type", ask, format, &formats),
+	ASK_MEMBERS("json_schema", schema_fields),
+	ASK_END,
 };
 
 static bool
@@ -341,7 +192,7 @@ read_format(struct reader *r, enum jtok first)
 {
 	struct ask *a = ask_of(r);
 
-	if (!ask_members(r, first, format_fields))
+	if (!ask_members(r, first, format_fields, a))
 		return false;
 	return a->format != ASK_SCHEMA || a->schema.len > 0 ||
 	       ask_refuse(a, "has no json_schema.schema");
@@ -350,55 +201,45 @@ read_format(struct reader *r, enum jtok first)
 /* ---- the whole --------------------------------------------------------------------------------
  */
 
-static bool
-read_messages(struct reader *r, enum jtok first)
-{
-	return ask_each(r, first, xlate_read_chat_message);
-}
-
-static const struct reader_field request_fields[] = {
-	READER_FIELD("model", ask_drop),
-	READER_FIELD("messages", read_messages),
-	READER_FIELD("stream", ask_drop),
-	READER_FIELD("stream_options", ask_drop),
-	READER_FIELD("max_tokens", read_max_tokens),
-	READER_FIELD("max_completion_tokens", read_max_tokens),
-	READER_FIELD("temperature", read_temperature),
-	READER_FIELD("top_p", read_top_p),
-	READER_FIELD("stop", read_stop),
-	READER_FIELD("n", read_n),
-	READER_FIELD("tools", read_tools),
-	READER_FIELD("tool_choice", read_tool_choice),
-	READER_FIELD("parallel_tool_calls", read_parallel),
-	READER_FIELD("response_format", read_format),
-	READER_FIELD("seed", read_seed),
-	READER_FIELD("presence_penalty", read_presence_penalty),
-	READER_FIELD("frequency_penalty", read_frequency_penalty),
-	READER_FIELD("reasoning_effort", read_effort),
-	READER_FIELD("user", read_user),
-	READER_FIELD("safety_identifier", read_user),
-	READER_FIELD("logprobs", read_logprobs),
-	READER_FIELD("top_logprobs", read_top_logprobs),
-	READER_FIELD("logit_bias", read_logit_bias),
-	READER_FIELD("modalities", read_modalities),
-	READER_FIELD("functions", read_functions),
-	READER_FIELD("function_call", read_functions),
-	READER_FIELD("metadata", ask_drop),
-	READER_FIELD("store", ask_drop),
-	READER_FIELD("service_tier", ask_drop),
-	READER_FIELD("prompt_cache_key", ask_drop),
-	READER_FIELD("prompt_cache_retention", ask_drop),
-	READER_FIELD("prediction", ask_drop),
-	READER_FIELD("verbosity", ask_drop),
-	READER_END,
+static const struct ask_field request_fields[] = {
+	ASK_DROP("model"),
+	ASK_LIST("messages", xlate_read_chat_message),
+	ASK_DROP("stream"),
+	ASK_DROP("stream_options"),
+	ASK_NUMBER("max_tokens", ask, max_tokens),
+	ASK_NUMBER("max_completion_tokens", ask, max_tokens),
+	ASK_NUMBER("temperature", ask, temperature),
+	ASK_NUMBER("top_p", ask, top_p),
+	ASK_OWN("stop", read_stop),
+	ASK_OWN("n", read_n),
+	ASK_OWN("tools", read_tools),
+	ASK_OWN("tool_choice", read_tool_choice),
+	ASK_OWN("parallel_tool_calls", read_parallel),
+	ASK_OWN("response_format", read_format),
+	ASK_NUMBER("seed", ask, seed),
+	ASK_NUMBER("presence_penalty", ask, presence_penalty),
+	ASK_NUMBER("frequency_penalty", ask, frequency_penalty),
+	ASK_WORD("reasoning_effort", ask, effort, &efforts),
+	ASK_STRING("user", ask, user),
+	ASK_STRING("safety_identifier", ask, user),
+	ASK_OWN("logprobs", read_logprobs),
+	ASK_OWN("top_logprobs", read_top_logprobs),
+	ASK_OWN("logit_bias", read_logit_bias),
+	ASK_LIST("modalities", read_modality),
+	ASK_OWN("functions", read_functions),
+	ASK_OWN("function_call", read_functions),
+	ASK_DROP("metadata"),
+	ASK_DROP("store"),
+	ASK_DROP("service_tier"),
+	ASK_DROP("prompt_cache_key"),
+	ASK_DROP("prompt_cache_retention"),
+	ASK_DROP("prediction"),
+	ASK_DROP("verbosity"),
+	ASK_END,
 };
 
 bool
 xlate_read_chat(struct ask *a, const uint8_t *body, size_t n)
 {
-	struct reader r = { .into = a };
-
-	a->body = body;
-	jscan_init(&r.scan, body, n);
-	return ask_members(&r, jscan_next(&r.scan), request_fields);
+	return ask_read(a, body, n, request_fields);
 }

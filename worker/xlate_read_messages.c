@@ -1,103 +1,34 @@
 // SPDX-License-Identifier: MIT
 /*
- * Reads a request of Anthropic's Messages API into the neutral form; see xlate_ask.h. Used by the
- * workers. What no other API can do is refused here, what only some can do is left to the writers,
- * and what does not matter for the answer is dropped: grayd-translation(7) is the list.
+ * Reads a request of Anthropic's Messages API into the neutral form; see xlate_ask_read.h. Used by
+ * the workers. What no other API can do is refused here, what only some can do is left to the
+ * writers, and what does not matter for the answer is dropped: grayd-translation(7) is the list.
  */
-#include <string.h>
+#include "worker/xlate_ask_read.h"
 
-#include "worker/xlate_ask.h"
-
-/* ---- numbers and words ------------------------------------------------------------------------
+/* ---- system, stops ----------------------------------------------------------------------------
  */
-
-static bool
-read_max_tokens(struct reader *r, enum jtok first)
-{
-	return ask_number(r, first, &ask_of(r)->max_tokens);
-}
-
-static bool
-read_temperature(struct reader *r, enum jtok first)
-{
-	return ask_number(r, first, &ask_of(r)->temperature);
-}
-
-static bool
-read_top_p(struct reader *r, enum jtok first)
-{
-	return ask_number(r, first, &ask_of(r)->top_p);
-}
-
-static bool
-read_top_k(struct reader *r, enum jtok first)
-{
-	return ask_number(r, first, &ask_of(r)->top_k);
-}
-
-static bool
-read_stop(struct reader *r, enum jtok first)
-{
-	struct ask *a = ask_of(r);
-	struct jspan text;
-
-	return ask_string(r, first, &text) && ask_add_span(a, &a->stops, text);
-}
-
-static bool
-read_stops(struct reader *r, enum jtok first)
-{
-	ask_of(r)->stops.n = 0;
-	return ask_each(r, first, read_stop);
-}
-
-static bool
-read_user_id(struct reader *r, enum jtok first)
-{
-	return ask_string(r, first, &ask_of(r)->user);
-}
-
-static const struct reader_field metadata_fields[] = {
-	READER_FIELD("user_id", read_user_id),
-	READER_END,
-};
-
-static bool
-read_metadata(struct reader *r, enum jtok first)
-{
-	return ask_members(r, first, metadata_fields);
-}
-
-static bool
-read_system_type(struct reader *r, enum jtok first)
-{
-	return reader_is(r, first, "text") ||
-	       ask_refuse(ask_of(r), "other than \"text\" cannot be translated");
-}
 
 static bool
 read_system_text(struct reader *r, enum jtok first)
 {
-	struct ask *a = ask_of(r);
 	struct jspan text;
 
-	if (!ask_string(r, first, &text))
-		return false;
-	return text.len == 0 || ask_add_span(a, &a->system, text);
+	return ask_string(r, first, &text) && ask_add_system(ask_of(r), text);
 }
 
-static const struct reader_field system_fields[] = {
-	READER_FIELD("type", read_system_type),
-	READER_FIELD("text", read_system_text),
-	READER_FIELD("cache_control", ask_drop),
-	READER_FIELD("citations", ask_drop),
-	READER_END,
+static const struct ask_field system_fields[] = {
+	ASK_ONLY("type", "text"),
+	ASK_OWN("text", read_system_text),
+	ASK_DROP("cache_control"),
+	ASK_DROP("citations"),
+	ASK_END,
 };
 
 static bool
 read_system_block(struct reader *r, enum jtok first)
 {
-	return ask_members(r, first, system_fields);
+	return ask_members(r, first, system_fields, ask_of(r));
 }
 
 static bool
@@ -109,58 +40,40 @@ read_system(struct reader *r, enum jtok first)
 	return ask_each(r, first, read_system_block);
 }
 
+static bool
+read_stops(struct reader *r, enum jtok first)
+{
+	ask_of(r)->stops.n = 0;
+	return ask_each(r, first, ask_stop);
+}
+
 /* ---- thinking, form of the answer ---------------------------------------------------------------
  */
 
 static bool
 read_thinking_type(struct reader *r, enum jtok first)
 {
-	if (reader_is(r, first, "disabled"))
-		ask_of(r)->effort = ASK_EFFORT_NONE_GIVEN;
-	else if (!reader_is(r, first, "enabled") && !reader_is(r, first, "adaptive"))
-		return ask_refuse(ask_of(r), "is none of enabled, disabled, adaptive");
-	return true;
+	return reader_is(r, first, "enabled") || reader_is(r, first, "disabled") ||
+	       reader_is(r, first, "adaptive") ||
+	       ask_refuse(ask_of(r), "is none of enabled, disabled, adaptive");
 }
 
-static bool
-read_thinking_budget(struct reader *r, enum jtok first)
-{
-	return ask_number(r, first, &ask_of(r)->thinking_tokens);
-}
-
-static const struct reader_field thinking_fields[] = {
-	READER_FIELD("type", read_thinking_type),
-	READER_FIELD("budget_tokens", read_thinking_budget),
-	READER_FIELD("display", ask_drop),
-	READER_END,
+static const struct ask_field thinking_fields[] = {
+	ASK_OWN("type", read_thinking_type),
+	ASK_NUMBER("budget_tokens", ask, thinking_tokens),
+	ASK_DROP("display"),
+	ASK_END,
 };
 
-static bool
-read_thinking(struct reader *r, enum jtok first)
-{
-	return ask_members(r, first, thinking_fields);
-}
+static const struct ask_words formats = {
+	.otherwise = "other than \"json_schema\" cannot be translated",
+	.of = { { "json_schema", ASK_SCHEMA } },
+};
 
-static bool
-read_format_type(struct reader *r, enum jtok first)
-{
-	ask_of(r)->format = ASK_SCHEMA;
-	return reader_is(r, first, "json_schema") ||
-	       ask_refuse(ask_of(r), "other than \"json_schema\" cannot be translated");
-}
-
-static bool
-read_format_schema(struct reader *r, enum jtok first)
-{
-	if (first != JTOK_OBJECT)
-		return ask_refuse(ask_of(r), "must be an object");
-	return ask_value(r, first, &ask_of(r)->schema);
-}
-
-static const struct reader_field format_fields[] = {
-	READER_FIELD("type", read_format_type),
-	READER_FIELD("schema", read_format_schema),
-	READER_END,
+static const struct ask_field format_fields[] = {
+	ASK_WORD("type", ask, format, &formats),
+	ASK_OBJECT("schema", ask, schema),
+	ASK_END,
 };
 
 static bool
@@ -168,66 +81,27 @@ read_format(struct reader *r, enum jtok first)
 {
 	struct ask *a = ask_of(r);
 
-	return ask_members(r, first, format_fields) &&
+	return ask_members(r, first, format_fields, a) &&
 	       (a->schema.len > 0 || ask_refuse(a, "has no schema"));
 }
 
-static const struct reader_field output_fields[] = {
-	READER_FIELD("format", read_format),
-	READER_FIELD("effort", ask_drop),
-	READER_END,
+static const struct ask_field output_fields[] = {
+	ASK_OWN("format", read_format),
+	ASK_DROP("effort"),
+	ASK_END,
 };
-
-static bool
-read_output(struct reader *r, enum jtok first)
-{
-	return ask_members(r, first, output_fields);
-}
 
 /* ---- tools ------------------------------------------------------------------------------------
  */
 
-static struct ask_tool *
-tool_of(const struct reader *r)
-{
-	return ask_of(r)->now;
-}
-
-static bool
-read_tool_type(struct reader *r, enum jtok first)
-{
-	return reader_is(r, first, "custom") ||
-	       ask_refuse(ask_of(r), "other than \"custom\" cannot be translated");
-}
-
-static bool
-read_tool_name(struct reader *r, enum jtok first)
-{
-	return ask_string(r, first, &tool_of(r)->name);
-}
-
-static bool
-read_tool_description(struct reader *r, enum jtok first)
-{
-	return ask_string(r, first, &tool_of(r)->description);
-}
-
-static bool
-read_tool_schema(struct reader *r, enum jtok first)
-{
-	if (first != JTOK_OBJECT)
-		return ask_refuse(ask_of(r), "must be an object");
-	return ask_value(r, first, &tool_of(r)->schema);
-}
-
-static const struct reader_field tool_fields[] = {
-	READER_FIELD("type", read_tool_type),
-	READER_FIELD("name", read_tool_name),
-	READER_FIELD("description", read_tool_description),
-	READER_FIELD("input_schema", read_tool_schema),
-	READER_FIELD("cache_control", ask_drop),
-	READER_FIELD("strict", ask_drop),
-	READER_END,
+static const struct ask_field tool_fields[] = {
+	ASK_ONLY("type", "custom"),
+	ASK_STRING("name", ask_tool, name),
+	ASK_STRING("description", ask_tool, description),
+	ASK_OBJECT("input_schema", ask_tool, schema),
+	ASK_DROP("cache_control"),
+	ASK_DROP("strict"),
+	ASK_END,
 };
 
 static bool
@@ -236,8 +110,7 @@ read_tool(struct reader *r, enum jtok first)
 	struct ask *a = ask_of(r);
 	struct ask_tool *tool = ask_add_tool(a);
 
-	a->now = tool;
-	if (tool == NULL || !ask_members(r, first, tool_fields))
+	if (tool == NULL || !ask_members(r, first, tool_fields, tool))
 		return false;
 	return tool->name.len > 0 || ask_refuse(a, "has no name");
 }
@@ -249,44 +122,21 @@ read_tools(struct reader *r, enum jtok first)
 	return ask_each(r, first, read_tool);
 }
 
-static bool
-read_choice_type(struct reader *r, enum jtok first)
-{
-	static const struct {
-		const char *name;
-		enum ask_choice choice;
-	} choices[] = {
+static const struct ask_words choices = {
+	.otherwise = "is none of auto, any, tool, none",
+	.of = {
 		{ "auto", ASK_AUTO },
-		{ "none", ASK_NO_TOOL },
 		{ "any", ASK_ANY_TOOL },
 		{ "tool", ASK_THIS_TOOL },
-	};
+		{ "none", ASK_NO_TOOL },
+	},
+};
 
-	for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]); i++)
-		if (reader_is(r, first, choices[i].name)) {
-			ask_of(r)->choice = choices[i].choice;
-			return true;
-		}
-	return ask_refuse(ask_of(r), "is none of auto, any, tool, none");
-}
-
-static bool
-read_choice_name(struct reader *r, enum jtok first)
-{
-	return ask_string(r, first, &ask_of(r)->choice_name);
-}
-
-static bool
-read_choice_parallel(struct reader *r, enum jtok first)
-{
-	return ask_bool(r, first, &ask_of(r)->one_call);
-}
-
-static const struct reader_field choice_fields[] = {
-	READER_FIELD("type", read_choice_type),
-	READER_FIELD("name", read_choice_name),
-	READER_FIELD("disable_parallel_tool_use", read_choice_parallel),
-	READER_END,
+static const struct ask_field choice_fields[] = {
+	ASK_WORD("type", ask, choice, &choices),
+	ASK_STRING("name", ask, choice_name),
+	ASK_BOOL("disable_parallel_tool_use", ask, one_call),
+	ASK_END,
 };
 
 static bool
@@ -294,7 +144,7 @@ read_choice(struct reader *r, enum jtok first)
 {
 	struct ask *a = ask_of(r);
 
-	if (!ask_members(r, first, choice_fields))
+	if (!ask_members(r, first, choice_fields, a))
 		return false;
 	return a->choice != ASK_THIS_TOOL || a->choice_name.len > 0 || ask_refuse(a, "has no name");
 }
@@ -302,39 +152,34 @@ read_choice(struct reader *r, enum jtok first)
 /* ---- the whole --------------------------------------------------------------------------------
  */
 
-static bool
-read_messages(struct reader *r, enum jtok first)
-{
-	return ask_each(r, first, xlate_read_messages_message);
-}
+static const struct ask_field metadata_fields[] = {
+	ASK_STRING("user_id", ask, user),
+	ASK_END,
+};
 
-static const struct reader_field request_fields[] = {
-	READER_FIELD("model", ask_drop),
-	READER_FIELD("messages", read_messages),
-	READER_FIELD("system", read_system),
-	READER_FIELD("stream", ask_drop),
-	READER_FIELD("max_tokens", read_max_tokens),
-	READER_FIELD("temperature", read_temperature),
-	READER_FIELD("top_p", read_top_p),
-	READER_FIELD("top_k", read_top_k),
-	READER_FIELD("stop_sequences", read_stops),
-	READER_FIELD("tools", read_tools),
-	READER_FIELD("tool_choice", read_choice),
-	READER_FIELD("metadata", read_metadata),
-	READER_FIELD("thinking", read_thinking),
-	READER_FIELD("output_config", read_output),
-	READER_FIELD("output_format", read_format),
-	READER_FIELD("service_tier", ask_drop),
-	READER_FIELD("cache_control", ask_drop),
-	READER_END,
+static const struct ask_field request_fields[] = {
+	ASK_DROP("model"),
+	ASK_LIST("messages", xlate_read_messages_message),
+	ASK_OWN("system", read_system),
+	ASK_DROP("stream"),
+	ASK_NUMBER("max_tokens", ask, max_tokens),
+	ASK_NUMBER("temperature", ask, temperature),
+	ASK_NUMBER("top_p", ask, top_p),
+	ASK_NUMBER("top_k", ask, top_k),
+	ASK_OWN("stop_sequences", read_stops),
+	ASK_OWN("tools", read_tools),
+	ASK_OWN("tool_choice", read_choice),
+	ASK_MEMBERS("metadata", metadata_fields),
+	ASK_MEMBERS("thinking", thinking_fields),
+	ASK_MEMBERS("output_config", output_fields),
+	ASK_OWN("output_format", read_format),
+	ASK_DROP("service_tier"),
+	ASK_DROP("cache_control"),
+	ASK_END,
 };
 
 bool
 xlate_read_messages(struct ask *a, const uint8_t *body, size_t n)
 {
-	struct reader r = { .into = a };
-
-	a->body = body;
-	jscan_init(&r.scan, body, n);
-	return ask_members(&r, jscan_next(&r.scan), request_fields);
+	return ask_read(a, body, n, request_fields);
 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * Reads the messages of Anthropic's API; see xlate_ask.h. Used by the workers. Members come in any
- * order and mean something only together with the role or the type, so what there is is found first
- * and read afterwards.
+ * Reads the messages of Anthropic's API; see xlate_ask_read.h. Used by the workers. Members come in
+ * any order and mean something only together with the role or the type, so what there is is found
+ * first and read afterwards.
  */
-#include <string.h>
+#include "worker/xlate_ask_read.h"
 
-#include "worker/xlate_ask.h"
+enum role { ROLE_NONE, ROLE_USER, ROLE_ASSISTANT };
 
 struct message {
-	enum { ROLE_NONE, ROLE_USER, ROLE_ASSISTANT } role;
+	enum role role;
 	struct jspan content; /* the whole value */
 };
 
@@ -24,56 +24,20 @@ struct block {
 	bool is_error;
 };
 
-static struct message *
-message_of(const struct reader *r)
-{
-	return ask_of(r)->now;
-}
-
-static struct block *
-block_of(const struct reader *r)
-{
-	return ask_of(r)->now;
-}
-
-static uint32_t
-item_now(const struct ask *a)
-{
-	return a->path[a->depth - 1].index;
-}
-
 /* ---- blocks ------------------------------------------------------------------------------------
  */
 
-static bool
-read_type(struct reader *r, enum jtok first)
-{
-	static const struct {
-		const char *name;
-		enum block_kind kind;
-	} kinds[] = {
+static const struct ask_words block_kinds = {
+	.otherwise = "is none of text, image, tool_use, tool_result and cannot be translated",
+	.of = {
 		{ "text", BLOCK_TEXT },
 		{ "image", BLOCK_IMAGE },
 		{ "tool_use", BLOCK_CALL },
 		{ "tool_result", BLOCK_RESULT },
 		{ "thinking", BLOCK_DROPPED }, /* another model's; signed for Anthropic alone */
 		{ "redacted_thinking", BLOCK_DROPPED },
-	};
-
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (reader_is(r, first, kinds[i].name)) {
-			block_of(r)->kind = kinds[i].kind;
-			return true;
-		}
-	return ask_refuse(
-	    ask_of(r), "is none of text, image, tool_use, tool_result and cannot be translated");
-}
-
-static bool
-read_text(struct reader *r, enum jtok first)
-{
-	return ask_string(r, first, &block_of(r)->text);
-}
+	},
+};
 
 static bool
 read_source_type(struct reader *r, enum jtok first)
@@ -82,101 +46,39 @@ read_source_type(struct reader *r, enum jtok first)
 	       ask_refuse(ask_of(r), "other than \"base64\" and \"url\" cannot be translated");
 }
 
-static bool
-read_media(struct reader *r, enum jtok first)
-{
-	return ask_string(r, first, &block_of(r)->media);
-}
-
-static bool
-read_data(struct reader *r, enum jtok first)
-{
-	return ask_string(r, first, &block_of(r)->data);
-}
-
-static bool
-read_url(struct reader *r, enum jtok first)
-{
-	return ask_string(r, first, &block_of(r)->url);
-}
-
-static const struct reader_field source_fields[] = {
-	READER_FIELD("type", read_source_type),
-	READER_FIELD("media_type", read_media),
-	READER_FIELD("data", read_data),
-	READER_FIELD("url", read_url),
-	READER_END,
+static const struct ask_field source_fields[] = {
+	ASK_OWN("type", read_source_type),
+	ASK_STRING("media_type", block, media),
+	ASK_STRING("data", block, data),
+	ASK_STRING("url", block, url),
+	ASK_END,
 };
 
-static bool
-read_source(struct reader *r, enum jtok first)
-{
-	return ask_members(r, first, source_fields);
-}
-
-static bool
-read_id(struct reader *r, enum jtok first)
-{
-	return ask_string(r, first, &block_of(r)->id);
-}
-
-static bool
-read_name(struct reader *r, enum jtok first)
-{
-	return ask_string(r, first, &block_of(r)->name);
-}
-
-static bool
-read_input(struct reader *r, enum jtok first)
-{
-	if (first != JTOK_OBJECT)
-		return ask_refuse(ask_of(r), "must be an object");
-	return ask_value(r, first, &block_of(r)->input);
-}
-
-static bool
-note_content(struct reader *r, enum jtok first)
-{
-	return ask_value(r, first, &block_of(r)->content);
-}
-
-static bool
-read_is_error(struct reader *r, enum jtok first)
-{
-	return ask_bool(r, first, &block_of(r)->is_error);
-}
-
-static const struct reader_field block_fields[] = {
-	READER_FIELD("type", read_type),
-	READER_FIELD("text", read_text),
-	READER_FIELD("source", read_source),
-	READER_FIELD("id", read_id),
-	READER_FIELD("tool_use_id", read_id),
-	READER_FIELD("name", read_name),
-	READER_FIELD("input", read_input),
-	READER_FIELD("content", note_content),
-	READER_FIELD("is_error", read_is_error),
-	READER_FIELD("thinking", ask_drop),
-	READER_FIELD("signature", ask_drop),
-	READER_FIELD("data", ask_drop),
-	READER_FIELD("cache_control", ask_drop),
-	READER_FIELD("citations", ask_drop),
-	READER_FIELD("caller", ask_drop),
-	READER_END,
+static const struct ask_field block_fields[] = {
+	ASK_WORD("type", block, kind, &block_kinds),
+	ASK_STRING("text", block, text),
+	ASK_MEMBERS("source", source_fields),
+	ASK_STRING("id", block, id),
+	ASK_STRING("tool_use_id", block, id),
+	ASK_STRING("name", block, name),
+	ASK_OBJECT("input", block, input),
+	ASK_ANY("content", block, content),
+	ASK_BOOL("is_error", block, is_error),
+	ASK_DROP("thinking"),
+	ASK_DROP("signature"),
+	ASK_DROP("data"),
+	ASK_DROP("cache_control"),
+	ASK_DROP("citations"),
+	ASK_DROP("caller"),
+	ASK_END,
 };
 
 static bool
 read_block(struct reader *r, enum jtok first, struct block *block)
 {
-	struct ask *a = ask_of(r);
-	void *before = a->now;
-	bool ok;
-
 	*block = (struct block){ .kind = BLOCK_NONE };
-	a->now = block;
-	ok = ask_members(r, first, block_fields);
-	a->now = before;
-	return ok && (block->kind != BLOCK_NONE || ask_refuse(a, "has no type"));
+	return ask_members(r, first, block_fields, block) &&
+	       (block->kind != BLOCK_NONE || ask_refuse(ask_of(r), "has no type"));
 }
 
 /* ---- what they become --------------------------------------------------------------------------
@@ -190,7 +92,7 @@ add_image(struct ask *a, const struct block *block)
 
 	if (data ? block->media.len == 0 : block->url.len == 0)
 		return ask_refuse(a, "has no source with media_type and data, or with a url");
-	part = ask_add_part(a, data ? ASK_IMAGE_DATA : ASK_IMAGE_URL, item_now(a));
+	part = ask_add_part(a, data ? ASK_IMAGE_DATA : ASK_IMAGE_URL, ask_item(a));
 	if (part == NULL)
 		return false;
 	part->text = data ? block->data : block->url;
@@ -205,7 +107,7 @@ add_call(struct ask *a, const struct block *block)
 
 	if (block->id.len == 0 || block->name.len == 0)
 		return ask_refuse(a, "has no id or no name");
-	part = ask_add_part(a, ASK_CALL, item_now(a));
+	part = ask_add_part(a, ASK_CALL, ask_item(a));
 	if (part == NULL)
 		return false;
 	part->id = block->id;
@@ -225,39 +127,26 @@ read_result_block(struct reader *r, enum jtok first)
 		return false;
 	if (block.kind != BLOCK_TEXT)
 		return ask_refuse(a, "can only be a text in the result of a tool");
-	return ask_add_text(a, block.text, item_now(a));
+	return ask_add_text(a, block.text, ask_item(a));
 }
 
 static bool
 read_result_content(struct reader *r, enum jtok first)
 {
-	if (first == JTOK_STRING)
-		return ask_add_text(ask_of(r), r->scan.span, ASK_WHOLE);
-	return ask_each(r, first, read_result_block);
+	return ask_content(r, first, read_result_block);
 }
 
 static bool
 add_result(struct reader *r, const struct block *block)
 {
 	struct ask *a = ask_of(r);
-	uint32_t result = a->parts.n;
-	struct ask_part *part;
-	bool ok = true;
+	struct ask_part result = {
+		.id = block->id, .is_error = block->is_error, .item = ask_item(a)
+	};
 
 	if (block->id.len == 0)
 		return ask_refuse(a, "has no tool_use_id");
-	part = ask_add_part(a, ASK_RESULT, item_now(a));
-	if (part == NULL)
-		return false;
-	part->id = block->id;
-	part->is_error = block->is_error;
-	if (block->content.len > 0) {
-		ask_enter(a, "content");
-		ok = reader_again(r, block->content, read_result_content);
-		ask_leave(a);
-	}
-	ask_parts(a)[result].n_texts = a->parts.n - result - 1;
-	return ok;
+	return ask_result(r, &result, block->content, read_result_content);
 }
 
 static bool
@@ -270,7 +159,7 @@ read_content_block(struct reader *r, enum jtok first)
 	if (!read_block(r, first, &block))
 		return false;
 	switch (block.kind) {
-	case BLOCK_TEXT: return ask_add_text(a, block.text, item_now(a));
+	case BLOCK_TEXT: return ask_add_text(a, block.text, ask_item(a));
 	case BLOCK_IMAGE:
 		return assistant ? ask_refuse(a, "cannot be an image of the assistant")
 				 : add_image(a, &block);
@@ -287,36 +176,21 @@ read_content_block(struct reader *r, enum jtok first)
 static bool
 read_content(struct reader *r, enum jtok first)
 {
-	if (first == JTOK_STRING)
-		return ask_add_text(ask_of(r), r->scan.span, ASK_WHOLE);
-	return ask_each(r, first, read_content_block);
+	return ask_content(r, first, read_content_block);
 }
 
 /* ---- messages ----------------------------------------------------------------------------------
  */
 
-static bool
-read_role(struct reader *r, enum jtok first)
-{
-	if (reader_is(r, first, "user"))
-		message_of(r)->role = ROLE_USER;
-	else if (reader_is(r, first, "assistant"))
-		message_of(r)->role = ROLE_ASSISTANT;
-	else
-		return ask_refuse(ask_of(r), "is neither user nor assistant");
-	return true;
-}
+static const struct ask_words roles = {
+	.otherwise = "is neither user nor assistant",
+	.of = { { "user", ROLE_USER }, { "assistant", ROLE_ASSISTANT } },
+};
 
-static bool
-note_message_content(struct reader *r, enum jtok first)
-{
-	return ask_value(r, first, &message_of(r)->content);
-}
-
-static const struct reader_field message_fields[] = {
-	READER_FIELD("role", read_role),
-	READER_FIELD("content", note_message_content),
-	READER_END,
+static const struct ask_field message_fields[] = {
+	ASK_WORD("role", message, role, &roles),
+	ASK_ANY("content", message, content),
+	ASK_END,
 };
 
 bool
@@ -324,18 +198,12 @@ xlate_read_messages_message(struct reader *r, enum jtok first)
 {
 	struct message m = { .role = ROLE_NONE };
 	struct ask *a = ask_of(r);
-	bool ok;
 
-	a->now = &m;
-	a->message = item_now(a);
-	if (!ask_members(r, first, message_fields))
+	a->message = ask_item(a);
+	if (!ask_members(r, first, message_fields, &m))
 		return false;
 	if (m.role == ROLE_NONE || m.content.len == 0)
 		return ask_refuse(a, "has no role or no content");
-	if (!ask_begin_turn(a, m.role == ROLE_ASSISTANT))
-		return false;
-	ask_enter(a, "content");
-	ok = reader_again(r, m.content, read_content);
-	ask_leave(a);
-	return ok;
+	return ask_begin_turn(a, m.role == ROLE_ASSISTANT) &&
+	       ask_noted(r, m.content, "content", read_content);
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Says a neutral request in OpenAI's chat API; see xlate_ask.h. Used by the workers. Contents that
- * are text alone go as one string, since not everybody who speaks like OpenAI takes a list there.
+ * Says a neutral request in OpenAI's chat API; see xlate_ask_write.h. Used by the workers. Contents
+ * that are text alone go as one string, since not everybody who speaks like OpenAI takes a list
+ * there.
  */
 #include <string.h>
 
-#include "worker/xlate_ask.h"
+#include "worker/xlate_ask_write.h"
 
 static bool
 check(struct ask *a)

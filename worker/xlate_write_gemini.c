@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Says a neutral request in Gemini's own API; see xlate_ask.h. Used by the workers. Schemas go as
- * JSON Schema (parametersJsonSchema, responseJsonSchema), so none of their words is lost.
+ * Says a neutral request in Gemini's own API; see xlate_ask_write.h. Used by the workers. Schemas
+ * go as JSON Schema (parametersJsonSchema, responseJsonSchema), so none of their words is lost.
  */
 #include <string.h>
 #include <strings.h>
 
-#include "worker/xlate_ask.h"
+#include "worker/xlate_ask_write.h"
 
 static bool
 check(struct ask *a)

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Says a neutral request in Anthropic's Messages API; see xlate_ask.h. Used by the workers.
+ * Says a neutral request in Anthropic's Messages API; see xlate_ask_write.h. Used by the workers.
  *
  * An answer by a schema is had from a tool that the model must call: its arguments are the answer,
  * and whoever reads the answer turns them back into text (xlate_from_anthropic.c).
  */
 #include <string.h>
 
-#include "worker/xlate_ask.h"
+#include "worker/xlate_ask_write.h"
 
 #define EMPTY_SCHEMA "{\"type\":\"object\",\"properties\":{}}"
 
