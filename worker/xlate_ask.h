@@ -31,6 +31,7 @@ enum ask_part_kind {
 	ASK_CALL,	/* of a tool, by the model */
 	ASK_RESULT,	/* of a call; its texts are the n_texts parts that follow */
 };
+#define ASK_PART_KINDS (ASK_RESULT + 1)
 
 /* One part of a turn. Spans are the inside of strings, unless said otherwise. */
 struct ask_part {

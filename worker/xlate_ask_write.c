@@ -45,15 +45,34 @@ ask_put_strings(const struct ask *a, struct jout *o, const char *name, const str
 }
 
 void
+ask_put_paragraph(const struct ask *a, struct jout *o, struct jspan text, bool first)
+{
+	if (!first)
+		jout_text(o, "\\n\\n");
+	jout_raw(o, a->body + text.off, text.len);
+}
+
+void
 ask_put_texts(const struct ask *a, struct jout *o, const struct ask_part *parts, uint32_t n)
 {
+	bool first = true;
+
 	jout_text(o, "\"");
 	for (uint32_t i = 0; i < n; i++) {
-		if (i > 0)
-			jout_text(o, "\\n\\n");
-		jout_raw(o, a->body + parts[i].text.off, parts[i].text.len);
+		if (parts[i].kind != ASK_TEXT)
+			continue;
+		ask_put_paragraph(a, o, parts[i].text, first);
+		first = false;
 	}
 	jout_text(o, "\"");
+}
+
+void
+ask_put_tool(const struct ask *a, struct jout *o, const struct ask_tool *tool, const char *schema)
+{
+	ask_put_string(a, o, "name", tool->name);
+	ask_put_string(a, o, "description", tool->description);
+	ask_put_value(a, o, schema, tool->schema);
 }
 
 double
@@ -68,8 +87,8 @@ ask_real(const struct ask *a, struct jspan span)
 }
 
 /* The arguments of a call that OpenAI's API holds in a string. */
-static bool
-write_unescaped(struct ask *a, const struct ask_part *call, struct jout *o)
+static void
+put_unescaped(struct ask *a, struct jout *o, const struct ask_part *call)
 {
 	uint8_t *text = malloc(call->text.len);
 	ptrdiff_t n;
@@ -77,7 +96,7 @@ write_unescaped(struct ask *a, const struct ask_part *call, struct jout *o)
 
 	if (text == NULL) {
 		a->no_memory = true;
-		return false;
+		return;
 	}
 	n = jscan_unescape(a->body, call->text, text, call->text.len);
 	ok = n > 0 && jscan_is_object(text, (size_t)n);
@@ -86,17 +105,64 @@ write_unescaped(struct ask *a, const struct ask_part *call, struct jout *o)
 	free(text);
 	if (!ok)
 		ask_refuse_part(a, call, ".function.arguments", "must be a JSON object");
-	return ok;
 }
 
-bool
-ask_write_object(struct ask *a, const struct ask_part *call, struct jout *o)
+void
+ask_put_arguments(struct ask *a, struct jout *o, const struct ask_part *call)
 {
 	if (call->text.len == 0)
 		jout_text(o, "{}");
 	else if (call->value)
 		jout_raw(o, a->body + call->text.off, call->text.len);
 	else
-		return write_unescaped(a, call, o);
+		put_unescaped(a, o, call);
+}
+
+/* ---- conversations --------------------------------------------------------------------------- */
+
+static bool
+put_parts(
+    struct ask *a, struct jout *o, const struct ask_speech *speech, const struct ask_turn *turn)
+{
+	const struct ask_part *part = ask_parts(a) + turn->first, *end = part + turn->n;
+
+	while (part < end) {
+		jout_item(o);
+		speech->put[part->kind](a, o, part);
+		if (a->refused || a->no_memory)
+			return false;
+		part += 1 + part->n_texts;
+	}
 	return true;
+}
+
+bool
+ask_put_turns(struct ask *a, struct jout *o, const struct ask_speech *speech)
+{
+	jout_key(o, speech->turns);
+	jout_text(o, "[");
+	for (uint32_t i = 0; i < a->turns.n; i++) {
+		const struct ask_turn *turn = &ask_turns(a)[i];
+
+		if (turn->n == 0)
+			continue;
+		jout_item(o);
+		jout_text(o, turn->assistant ? speech->assistant : speech->user);
+		if (!put_parts(a, o, speech, turn))
+			return false;
+		jout_text(o, "]}");
+	}
+	jout_text(o, "]");
+	return true;
+}
+
+void
+ask_put_system(struct ask *a, struct jout *o, const struct ask_speech *speech)
+{
+	for (uint32_t i = 0; i < a->system.n; i++) {
+		struct ask_part part = { .kind = ASK_TEXT, .text = ask_spans(&a->system)[i] };
+
+		jout_item(o);
+		speech->put[ASK_TEXT](a, o, &part);
+	}
 }

@@ -24,13 +24,8 @@ put_system(const struct ask *a, struct jout *o)
 		return;
 	jout_item(o);
 	jout_text(o, "{\"role\":\"system\",\"content\":\"");
-	for (uint32_t i = 0; i < a->system.n; i++) {
-		struct jspan text = ask_spans(&a->system)[i];
-
-		if (i > 0)
-			jout_text(o, "\\n\\n");
-		jout_raw(o, a->body + text.off, text.len);
-	}
+	for (uint32_t i = 0; i < a->system.n; i++)
+		ask_put_paragraph(a, o, ask_spans(&a->system)[i], i == 0);
 	jout_text(o, "\"}");
 }
 
@@ -47,19 +42,20 @@ put_image_url(const struct ask *a, struct jout *o, const struct ask_part *part)
 	jout_text(o, "\"}}");
 }
 
-static bool
-is_all_text(const struct ask_part *parts, uint32_t n)
+static uint32_t
+count(const struct ask_part *parts, uint32_t n, enum ask_part_kind kind)
 {
+	uint32_t found = 0;
+
 	for (uint32_t i = 0; i < n; i++)
-		if (parts[i].kind != ASK_TEXT)
-			return false;
-	return true;
+		found += parts[i].kind == kind;
+	return found;
 }
 
 static void
 put_content(const struct ask *a, struct jout *o, const struct ask_part *parts, uint32_t n)
 {
-	if (is_all_text(parts, n)) {
+	if (count(parts, n, ASK_TEXT) == n) {
 		ask_put_texts(a, o, parts, n);
 		return;
 	}
@@ -86,7 +82,7 @@ put_result(const struct ask *a, struct jout *o, const struct ask_part *part)
 	jout_item(o);
 	jout_text(o, "{\"role\":\"tool\"");
 	ask_put_string(a, o, "tool_call_id", part->id);
-	jout_key(o, "content");
+	jout_text(o, ",\"content\":");
 	ask_put_texts(a, o, part + 1, part->n_texts);
 	jout_text(o, "}");
 }
@@ -130,32 +126,20 @@ put_call(const struct ask *a, struct jout *o, const struct ask_part *part)
 	jout_text(o, "}}");
 }
 
-/* Texts before and between calls, as one. */
-static void
-put_assistant_text(const struct ask *a, struct jout *o, const struct ask_part *parts, uint32_t n)
-{
-	bool some = false;
-
-	jout_key(o, "content");
-	for (uint32_t i = 0; i < n; i++) {
-		if (parts[i].kind != ASK_TEXT)
-			continue;
-		jout_text(o, some ? "\\n\\n" : "\"");
-		jout_raw(o, a->body + parts[i].text.off, parts[i].text.len);
-		some = true;
-	}
-	jout_text(o, some ? "\"" : "null");
-}
-
+/* Texts before and between calls go as one. */
 static void
 put_assistant(const struct ask *a, struct jout *o, const struct ask_part *parts, uint32_t n)
 {
+	uint32_t n_texts = count(parts, n, ASK_TEXT);
+
 	jout_item(o);
-	jout_text(o, "{\"role\":\"assistant\"");
-	put_assistant_text(a, o, parts, n);
-	if (!is_all_text(parts, n)) {
-		jout_key(o, "tool_calls");
-		jout_text(o, "[");
+	jout_text(o, "{\"role\":\"assistant\",\"content\":");
+	if (n_texts > 0)
+		ask_put_texts(a, o, parts, n);
+	else
+		jout_text(o, "null");
+	if (n_texts < n) {
+		jout_text(o, ",\"tool_calls\":[");
 		for (uint32_t i = 0; i < n; i++)
 			if (parts[i].kind == ASK_CALL)
 				put_call(a, o, &parts[i]);
@@ -167,8 +151,7 @@ put_assistant(const struct ask *a, struct jout *o, const struct ask_part *parts,
 static void
 put_messages(const struct ask *a, struct jout *o)
 {
-	jout_key(o, "messages");
-	jout_text(o, "[");
+	jout_text(o, ",\"messages\":[");
 	put_system(a, o);
 	for (uint32_t i = 0; i < a->turns.n; i++) {
 		const struct ask_turn *turn = &ask_turns(a)[i];
@@ -193,9 +176,7 @@ put_tool(const struct ask *a, struct jout *o, const struct ask_tool *tool)
 {
 	jout_item(o);
 	jout_text(o, "{\"type\":\"function\",\"function\":{");
-	ask_put_string(a, o, "name", tool->name);
-	ask_put_string(a, o, "description", tool->description);
-	ask_put_value(a, o, "parameters", tool->schema);
+	ask_put_tool(a, o, tool, "parameters");
 	jout_text(o, "}}");
 }
 
@@ -212,7 +193,7 @@ put_choice(const struct ask *a, struct jout *o)
 		jout_text(o, ",\"parallel_tool_calls\":false");
 	if (a->choice == ASK_CHOICE_NONE_GIVEN)
 		return;
-	jout_key(o, "tool_choice");
+	jout_text(o, ",\"tool_choice\":");
 	if (a->choice != ASK_THIS_TOOL) {
 		jout_text(o, words[a->choice]);
 		return;
@@ -227,8 +208,7 @@ put_tools(const struct ask *a, struct jout *o)
 {
 	if (a->tools.n == 0)
 		return;
-	jout_key(o, "tools");
-	jout_text(o, "[");
+	jout_text(o, ",\"tools\":[");
 	for (uint32_t i = 0; i < a->tools.n; i++)
 		put_tool(a, o, &ask_tools(a)[i]);
 	jout_text(o, "]");
@@ -243,9 +223,8 @@ put_format(const struct ask *a, struct jout *o)
 {
 	if (a->format != ASK_SCHEMA)
 		return;
-	jout_key(o, "response_format");
-	jout_text(
-	    o, "{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"answer\",\"strict\":true");
+	jout_text(o, ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{"
+		     "\"name\":\"answer\",\"strict\":true");
 	ask_put_value(a, o, "schema", a->schema);
 	jout_text(o, "}}");
 }

@@ -21,12 +21,20 @@ check(struct ask *a)
  */
 
 static void
-put_text(const struct ask *a, struct jout *o, struct jspan text)
+put_text(struct ask *a, struct jout *o, const struct ask_part *part)
 {
-	jout_item(o);
 	jout_text(o, "{");
-	ask_put_string(a, o, "text", text);
+	ask_put_string(a, o, "text", part->text);
 	jout_text(o, "}");
+}
+
+static void
+put_image_data(struct ask *a, struct jout *o, const struct ask_part *part)
+{
+	jout_text(o, "{\"inlineData\":{");
+	ask_put_string(a, o, "mimeType", part->media);
+	ask_put_string(a, o, "data", part->text);
+	jout_text(o, "}}");
 }
 
 static const struct {
@@ -60,19 +68,11 @@ media_of_url(const struct ask *a, struct jspan url)
 }
 
 static void
-put_image(const struct ask *a, struct jout *o, const struct ask_part *part)
+put_image_url(struct ask *a, struct jout *o, const struct ask_part *part)
 {
-	const char *media;
+	const char *media = media_of_url(a, part->text);
 
-	if (part->kind == ASK_IMAGE_DATA) {
-		jout_text(o, "{\"inlineData\":{");
-		ask_put_string(a, o, "mimeType", part->media);
-		ask_put_string(a, o, "data", part->text);
-		jout_text(o, "}}");
-		return;
-	}
 	jout_text(o, "{\"fileData\":{");
-	media = media_of_url(a, part->text);
 	if (media != NULL) {
 		jout_key(o, "mimeType");
 		jout_quoted(o, media, strlen(media));
@@ -81,94 +81,55 @@ put_image(const struct ask *a, struct jout *o, const struct ask_part *part)
 	jout_text(o, "}}");
 }
 
-static bool
+static void
 put_call(struct ask *a, struct jout *o, const struct ask_part *part)
 {
 	jout_text(o, "{\"functionCall\":{");
 	ask_put_string(a, o, "name", part->name);
-	jout_key(o, "args");
-	if (!ask_write_object(a, part, o))
-		return false;
+	jout_text(o, ",\"args\":");
+	ask_put_arguments(a, o, part);
 	jout_text(o, "}}");
-	return true;
 }
 
 /* Results go by the tool's name there, not by the call's id. */
-static bool
+static void
 put_result(struct ask *a, struct jout *o, const struct ask_part *part)
 {
 	const struct ask_part *call = ask_find_call(a, part);
 
-	if (call == NULL)
-		return ask_refuse_part(a, part, "",
+	if (call == NULL) {
+		ask_refuse_part(a, part, "",
 		    "is the result of a call that no message before it makes; Gemini's API needs "
 		    "the name of the tool");
+		return;
+	}
 	jout_text(o, "{\"functionResponse\":{");
 	ask_put_string(a, o, "name", call->name);
 	jout_text(o, part->is_error ? ",\"response\":{\"error\":" : ",\"response\":{\"result\":");
 	ask_put_texts(a, o, part + 1, part->n_texts);
 	jout_text(o, "}}}");
-	return true;
 }
 
-static bool
-put_part(struct ask *a, struct jout *o, const struct ask_part *part)
-{
-	if (part->kind == ASK_TEXT) {
-		put_text(a, o, part->text);
-		return true;
-	}
-	jout_item(o);
-	if (part->kind == ASK_CALL)
-		return put_call(a, o, part);
-	if (part->kind == ASK_RESULT)
-		return put_result(a, o, part);
-	put_image(a, o, part);
-	return true;
-}
-
-static bool
-put_turn(struct ask *a, struct jout *o, const struct ask_turn *turn)
-{
-	const struct ask_part *parts;
-
-	if (turn->n == 0)
-		return true;
-	jout_item(o);
-	jout_text(o, turn->assistant ? "{\"role\":\"model\"" : "{\"role\":\"user\"");
-	jout_text(o, ",\"parts\":[");
-	parts = ask_parts(a) + turn->first;
-	for (uint32_t i = 0; i < turn->n; i++) {
-		if (!put_part(a, o, &parts[i]))
-			return false;
-		if (parts[i].kind == ASK_RESULT)
-			i += parts[i].n_texts;
-	}
-	jout_text(o, "]}");
-	return true;
-}
-
-static bool
-put_contents(struct ask *a, struct jout *o)
-{
-	jout_key(o, "contents");
-	jout_text(o, "[");
-	for (uint32_t i = 0; i < a->turns.n; i++)
-		if (!put_turn(a, o, &ask_turns(a)[i]))
-			return false;
-	jout_text(o, "]");
-	return true;
-}
+static const struct ask_speech speech = {
+	.turns = "contents",
+	.user = "{\"role\":\"user\",\"parts\":[",
+	.assistant = "{\"role\":\"model\",\"parts\":[",
+	.put = {
+		[ASK_TEXT] = put_text,
+		[ASK_IMAGE_URL] = put_image_url,
+		[ASK_IMAGE_DATA] = put_image_data,
+		[ASK_CALL] = put_call,
+		[ASK_RESULT] = put_result,
+	},
+};
 
 static void
-put_system(const struct ask *a, struct jout *o)
+put_system(struct ask *a, struct jout *o)
 {
 	if (a->system.n == 0)
 		return;
-	jout_key(o, "systemInstruction");
-	jout_text(o, "{\"parts\":[");
-	for (uint32_t i = 0; i < a->system.n; i++)
-		put_text(a, o, ask_spans(&a->system)[i]);
+	jout_text(o, "\"systemInstruction\":{\"parts\":[");
+	ask_put_system(a, o, &speech);
 	jout_text(o, "]}");
 }
 
@@ -180,16 +141,11 @@ put_tools(const struct ask *a, struct jout *o)
 {
 	if (a->tools.n == 0)
 		return;
-	jout_key(o, "tools");
-	jout_text(o, "[{\"functionDeclarations\":[");
+	jout_text(o, ",\"tools\":[{\"functionDeclarations\":[");
 	for (uint32_t i = 0; i < a->tools.n; i++) {
-		const struct ask_tool *tool = &ask_tools(a)[i];
-
 		jout_item(o);
 		jout_text(o, "{");
-		ask_put_string(a, o, "name", tool->name);
-		ask_put_string(a, o, "description", tool->description);
-		ask_put_value(a, o, "parametersJsonSchema", tool->schema);
+		ask_put_tool(a, o, &ask_tools(a)[i], "parametersJsonSchema");
 		jout_text(o, "}");
 	}
 	jout_text(o, "]}]");
@@ -207,8 +163,7 @@ put_choice(const struct ask *a, struct jout *o)
 
 	if (a->choice == ASK_CHOICE_NONE_GIVEN || a->tools.n == 0)
 		return;
-	jout_key(o, "toolConfig");
-	jout_text(o, "{\"functionCallingConfig\":{\"mode\":\"");
+	jout_text(o, ",\"toolConfig\":{\"functionCallingConfig\":{\"mode\":\"");
 	jout_text(o, modes[a->choice]);
 	jout_text(o, "\"");
 	if (a->choice == ASK_THIS_TOOL) {
@@ -247,21 +202,18 @@ put_thinking(const struct ask *a, struct jout *o)
 	if (a->effort == ASK_EFFORT_NONE_GIVEN && a->thinking_tokens.len == 0)
 		return;
 	jout_key(o, "thinkingConfig");
-	jout_text(o, "{");
+	jout_text(o, "{\"thinkingBudget\":");
 	if (a->thinking_tokens.len > 0)
-		ask_put_value(a, o, "thinkingBudget", a->thinking_tokens);
-	else {
-		jout_key(o, "thinkingBudget");
+		jout_raw(o, a->body + a->thinking_tokens.off, a->thinking_tokens.len);
+	else
 		jout_text(o, budgets[a->effort]);
-	}
 	jout_text(o, "}");
 }
 
 static void
 put_config(const struct ask *a, struct jout *o)
 {
-	jout_key(o, "generationConfig");
-	jout_text(o, "{");
+	jout_text(o, ",\"generationConfig\":{");
 	ask_put_value(a, o, "maxOutputTokens", a->max_tokens);
 	ask_put_value(a, o, "temperature", a->temperature);
 	ask_put_value(a, o, "topP", a->top_p);
@@ -283,7 +235,7 @@ xlate_write_gemini(struct ask *a, const struct xlate_target *t, struct jout *o)
 		return false;
 	jout_text(o, "{");
 	put_system(a, o);
-	if (!put_contents(a, o))
+	if (!ask_put_turns(a, o, &speech))
 		return false;
 	put_tools(a, o);
 	put_choice(a, o);

@@ -12,10 +12,10 @@
 #define EMPTY_SCHEMA "{\"type\":\"object\",\"properties\":{}}"
 
 static const char answer_tool[] =
-    "{\"name\":\"answer\",\"description\":\"Give your answer by calling this tool.\","
+    ",\"tools\":[{\"name\":\"answer\",\"description\":\"Give your answer by calling this tool.\","
     "\"input_schema\":";
 static const char answer_choice[] =
-    "{\"type\":\"tool\",\"name\":\"answer\",\"disable_parallel_tool_use\":true}";
+    "}],\"tool_choice\":{\"type\":\"tool\",\"name\":\"answer\",\"disable_parallel_tool_use\":true}";
 
 /* ---- what cannot be said -----------------------------------------------------------------------
  */
@@ -47,16 +47,15 @@ check(struct ask *a)
  */
 
 static void
-put_text(const struct ask *a, struct jout *o, struct jspan text)
+put_text(struct ask *a, struct jout *o, const struct ask_part *part)
 {
-	jout_item(o);
 	jout_text(o, "{\"type\":\"text\"");
-	ask_put_string(a, o, "text", text);
+	ask_put_string(a, o, "text", part->text);
 	jout_text(o, "}");
 }
 
 static void
-put_image(const struct ask *a, struct jout *o, const struct ask_part *part)
+put_image(struct ask *a, struct jout *o, const struct ask_part *part)
 {
 	bool data = part->kind == ASK_IMAGE_DATA;
 
@@ -67,21 +66,19 @@ put_image(const struct ask *a, struct jout *o, const struct ask_part *part)
 	jout_text(o, "}}");
 }
 
-static bool
+static void
 put_call(struct ask *a, struct jout *o, const struct ask_part *part)
 {
 	jout_text(o, "{\"type\":\"tool_use\"");
 	ask_put_string(a, o, "id", part->id);
 	ask_put_string(a, o, "name", part->name);
-	jout_key(o, "input");
-	if (!ask_write_object(a, part, o))
-		return false;
+	jout_text(o, ",\"input\":");
+	ask_put_arguments(a, o, part);
 	jout_text(o, "}");
-	return true;
 }
 
 static void
-put_result(const struct ask *a, struct jout *o, const struct ask_part *part)
+put_result(struct ask *a, struct jout *o, const struct ask_part *part)
 {
 	jout_text(o, "{\"type\":\"tool_result\"");
 	ask_put_string(a, o, "tool_use_id", part->id);
@@ -89,73 +86,35 @@ put_result(const struct ask *a, struct jout *o, const struct ask_part *part)
 		jout_text(o, ",\"is_error\":true");
 	if (part->n_texts > 0) {
 		jout_text(o, ",\"content\":[");
-		for (uint32_t i = 1; i <= part->n_texts; i++)
-			put_text(a, o, part[i].text);
+		for (uint32_t i = 1; i <= part->n_texts; i++) {
+			jout_item(o);
+			put_text(a, o, &part[i]);
+		}
 		jout_text(o, "]");
 	}
 	jout_text(o, "}");
 }
 
-static bool
-put_part(struct ask *a, struct jout *o, const struct ask_part *part)
-{
-	if (part->kind == ASK_TEXT) {
-		put_text(a, o, part->text);
-		return true;
-	}
-	jout_item(o);
-	if (part->kind == ASK_CALL)
-		return put_call(a, o, part);
-	if (part->kind == ASK_RESULT)
-		put_result(a, o, part);
-	else
-		put_image(a, o, part);
-	return true;
-}
-
-static bool
-put_turn(struct ask *a, struct jout *o, const struct ask_turn *turn)
-{
-	const struct ask_part *parts;
-
-	if (turn->n == 0)
-		return true; /* nothing but empty texts, which Anthropic does not take */
-	jout_item(o);
-	jout_text(o, "{\"role\":");
-	jout_text(o, turn->assistant ? "\"assistant\"" : "\"user\"");
-	jout_text(o, ",\"content\":[");
-	parts = ask_parts(a) + turn->first;
-	for (uint32_t i = 0; i < turn->n; i++) {
-		if (!put_part(a, o, &parts[i]))
-			return false;
-		if (parts[i].kind == ASK_RESULT)
-			i += parts[i].n_texts;
-	}
-	jout_text(o, "]}");
-	return true;
-}
-
-static bool
-put_messages(struct ask *a, struct jout *o)
-{
-	jout_key(o, "messages");
-	jout_text(o, "[");
-	for (uint32_t i = 0; i < a->turns.n; i++)
-		if (!put_turn(a, o, &ask_turns(a)[i]))
-			return false;
-	jout_text(o, "]");
-	return true;
-}
+static const struct ask_speech speech = {
+	.turns = "messages",
+	.user = "{\"role\":\"user\",\"content\":[",
+	.assistant = "{\"role\":\"assistant\",\"content\":[",
+	.put = {
+		[ASK_TEXT] = put_text,
+		[ASK_IMAGE_URL] = put_image,
+		[ASK_IMAGE_DATA] = put_image,
+		[ASK_CALL] = put_call,
+		[ASK_RESULT] = put_result,
+	},
+};
 
 static void
-put_system(const struct ask *a, struct jout *o)
+put_system(struct ask *a, struct jout *o)
 {
 	if (a->system.n == 0)
 		return;
-	jout_key(o, "system");
-	jout_text(o, "[");
-	for (uint32_t i = 0; i < a->system.n; i++)
-		put_text(a, o, ask_spans(&a->system)[i]);
+	jout_text(o, ",\"system\":[");
+	ask_put_system(a, o, &speech);
 	jout_text(o, "]");
 }
 
@@ -167,11 +126,8 @@ put_tool(const struct ask *a, struct jout *o, const struct ask_tool *tool)
 {
 	jout_item(o);
 	jout_text(o, "{");
-	ask_put_string(a, o, "name", tool->name);
-	ask_put_string(a, o, "description", tool->description);
-	if (tool->schema.len > 0)
-		ask_put_value(a, o, "input_schema", tool->schema);
-	else
+	ask_put_tool(a, o, tool, "input_schema");
+	if (tool->schema.len == 0)
 		jout_text(o, ",\"input_schema\":" EMPTY_SCHEMA);
 	jout_text(o, "}");
 }
@@ -189,7 +145,7 @@ put_choice(const struct ask *a, struct jout *o)
 
 	if (a->choice == ASK_CHOICE_NONE_GIVEN && !a->one_call)
 		return;
-	jout_key(o, "tool_choice");
+	jout_text(o, ",\"tool_choice\":");
 	jout_text(o, types[a->choice]);
 	ask_put_string(a, o, "name", a->choice_name);
 	if (a->one_call && a->choice != ASK_NO_TOOL)
@@ -201,16 +157,11 @@ static void
 put_tools(const struct ask *a, struct jout *o)
 {
 	if (a->format == ASK_SCHEMA) {
-		jout_key(o, "tools");
-		jout_text(o, "[");
 		jout_text(o, answer_tool);
 		jout_raw(o, a->body + a->schema.off, a->schema.len);
-		jout_text(o, "}]");
-		jout_key(o, "tool_choice");
 		jout_text(o, answer_choice);
 	} else if (a->tools.n > 0) {
-		jout_key(o, "tools");
-		jout_text(o, "[");
+		jout_text(o, ",\"tools\":[");
 		for (uint32_t i = 0; i < a->tools.n; i++)
 			put_tool(a, o, &ask_tools(a)[i]);
 		jout_text(o, "]");
@@ -224,12 +175,11 @@ put_tools(const struct ask *a, struct jout *o)
 static void
 put_max_tokens(const struct ask *a, const struct xlate_target *t, struct jout *o)
 {
-	if (a->max_tokens.len > 0) {
-		ask_put_value(a, o, "max_tokens", a->max_tokens);
-		return;
-	}
-	jout_key(o, "max_tokens");
-	jout_uint(o, t->max_tokens);
+	jout_text(o, ",\"max_tokens\":");
+	if (a->max_tokens.len > 0)
+		jout_raw(o, a->body + a->max_tokens.off, a->max_tokens.len);
+	else
+		jout_uint(o, t->max_tokens);
 }
 
 static void
@@ -251,7 +201,7 @@ xlate_write_messages(struct ask *a, const struct xlate_target *t, struct jout *o
 	jout_string(o, t->model, strlen(t->model));
 	put_max_tokens(a, t, o);
 	put_system(a, o);
-	if (!put_messages(a, o))
+	if (!ask_put_turns(a, o, &speech))
 		return false;
 	put_tools(a, o);
 	ask_put_strings(a, o, "stop_sequences", &a->stops);
