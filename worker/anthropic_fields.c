@@ -9,55 +9,13 @@
 
 /* ---- content --------------------------------------------------------------------------------- */
 
-static void
-note_content(struct reader *r)
-{
-	r->seen |= ANTHROPIC_CONTENT;
-	r->facts->content = true;
-}
-
-static bool
-read_content(struct reader *r, enum jtok first)
-{
-	bool some;
-
-	if (!reader_some(r, first, &some))
-		return false;
-	if (some)
-		note_content(r);
-	return true;
-}
-
 /* A call that the client must make. Those that the provider makes itself (server_tool_use) do not
  * end the wait for the first token. */
 static bool
 read_block_type(struct reader *r, enum jtok first)
 {
 	if (reader_is(r, first, "tool_use"))
-		note_content(r);
-	return reader_skip(r, first);
-}
-
-static bool
-read_text(struct reader *r, enum jtok first)
-{
-	if (first == JTOK_STRING && r->scan.span.len > 0) {
-		struct quality_string text = quality_string(&r->scan);
-
-		quality_text(&r->facts->quality, &text);
-	}
-	return read_content(r, first);
-}
-
-/* Only a call has a name; its arguments follow in pieces, or are an object, which is JSON. */
-static bool
-read_name(struct reader *r, enum jtok first)
-{
-	if (first == JTOK_STRING) {
-		struct quality_string name = quality_string(&r->scan);
-
-		quality_next_call(&r->facts->quality, &name);
-	}
+		facts_note_content(r);
 	return reader_skip(r, first);
 }
 
@@ -84,11 +42,11 @@ read_input_object(struct reader *r, enum jtok first)
 
 static const struct reader_field block_fields[] = {
 	READER_FIELD("type", read_block_type),
-	READER_FIELD("name", read_name),
+	READER_FIELD("name", facts_call_name),
 	READER_FIELD("input", read_input_object),
-	READER_FIELD("text", read_text),
-	READER_FIELD("thinking", read_content),
-	READER_FIELD("data", read_content), /* of redacted_thinking */
+	READER_FIELD("text", facts_text),
+	READER_FIELD("thinking", facts_content),
+	READER_FIELD("data", facts_content), /* of redacted_thinking */
 	READER_END,
 };
 
@@ -101,42 +59,31 @@ anthropic_block(struct reader *r, enum jtok first)
 static bool
 read_blocks(struct reader *r, enum jtok first)
 {
-	if (first == JTOK_ARRAY)
-		r->seen |= ANTHROPIC_LIST;
-	return reader_array(r, first, anthropic_block);
+	return facts_list(r, first, anthropic_block);
 }
 
 /* ---- finish ---------------------------------------------------------------------------------- */
 
-static const struct {
-	const char *name;
-	enum finish finish;
-} stop_reasons[] = {
+static const struct facts_finish stop_reasons[] = {
 	{ "end_turn", FINISH_STOP },
 	{ "stop_sequence", FINISH_STOP },
 	{ "max_tokens", FINISH_LENGTH },
 	{ "model_context_window_exceeded", FINISH_LENGTH },
 	{ "tool_use", FINISH_TOOL },
 	{ "refusal", FINISH_FILTER },
+	{ NULL, FINISH_OTHER },
 };
 
 static bool
 read_stop_reason(struct reader *r, enum jtok first)
 {
-	if (first != JTOK_STRING)
-		return reader_skip(r, first);
-	r->seen |= ANTHROPIC_FINISH;
-	r->facts->finish = FINISH_OTHER;
-	for (size_t i = 0; i < sizeof(stop_reasons) / sizeof(stop_reasons[0]); i++)
-		if (reader_is(r, first, stop_reasons[i].name))
-			r->facts->finish = stop_reasons[i].finish;
-	return true;
+	return facts_finish(r, first, stop_reasons);
 }
 
 const struct reader_field anthropic_delta_fields[] = {
-	READER_FIELD("text", read_text),
+	READER_FIELD("text", facts_text),
 	READER_FIELD("partial_json", read_arguments),
-	READER_FIELD("thinking", read_content),
+	READER_FIELD("thinking", facts_content),
 	READER_FIELD("stop_reason", read_stop_reason),
 	READER_END,
 };
@@ -218,7 +165,7 @@ bool
 anthropic_error(struct reader *r, enum jtok first)
 {
 	if (first == JTOK_OBJECT || (first == JTOK_STRING && r->scan.span.len > 0))
-		r->seen |= ANTHROPIC_ERROR;
+		r->seen |= FACTS_ERROR;
 	return reader_skip(r, first);
 }
 
@@ -226,7 +173,7 @@ static bool
 read_type(struct reader *r, enum jtok first)
 {
 	if (reader_is(r, first, "error"))
-		r->seen |= ANTHROPIC_ERROR;
+		r->seen |= FACTS_ERROR;
 	return reader_skip(r, first);
 }
 

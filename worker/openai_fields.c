@@ -7,37 +7,12 @@
 
 #include "worker/openai.h"
 
-bool
-openai_content(struct reader *r, enum jtok first)
-{
-	bool some;
-
-	if (!reader_some(r, first, &some))
-		return false;
-	if (some) {
-		r->seen |= OPENAI_CONTENT;
-		r->facts->content = true;
-	}
-	return true;
-}
-
-bool
-openai_text(struct reader *r, enum jtok first)
-{
-	if (first == JTOK_STRING && r->scan.span.len > 0) {
-		struct quality_string text = quality_string(&r->scan);
-
-		quality_text(&r->facts->quality, &text);
-	}
-	return openai_content(r, first);
-}
-
 static bool
 read_refusal(struct reader *r, enum jtok first)
 {
 	if (first == JTOK_STRING && r->scan.span.len > 0)
 		r->facts->quality.refused = true;
-	return openai_content(r, first);
+	return facts_content(r, first);
 }
 
 /* ---- tool calls ------------------------------------------------------------------------------ */
@@ -100,8 +75,7 @@ read_call(struct reader *r, enum jtok first)
 	spans->call = (struct quality_call){ .number = UINT64_MAX };
 	if (!reader_object(r, first, call_fields))
 		return false;
-	r->seen |= OPENAI_CONTENT;
-	r->facts->content = true;
+	facts_note_content(r);
 	if (spans->call.number == UINT64_MAX) {
 		quality_next_call(&r->facts->quality, &spans->call.name);
 		quality_arguments(&r->facts->quality, &spans->call.arguments);
@@ -126,18 +100,13 @@ openai_error(struct reader *r, enum jtok first)
 	if (!jscan_skip(&r->scan, first, is_error ? &spans->error : NULL))
 		return false;
 	if (is_error)
-		r->seen |= OPENAI_ERROR;
+		r->seen |= FACTS_ERROR;
 	return true;
 }
 
 /* ---- finish ---------------------------------------------------------------------------------- */
 
-struct finish_name {
-	const char *name;
-	enum finish finish;
-};
-
-static const struct finish_name finish_reasons[] = {
+static const struct facts_finish finish_reasons[] = {
 	{ "stop", FINISH_STOP },
 	{ "length", FINISH_LENGTH },
 	{ "content_filter", FINISH_FILTER },
@@ -147,7 +116,7 @@ static const struct finish_name finish_reasons[] = {
 };
 
 /* "reason" of a response's "incomplete_details" */
-static const struct finish_name incomplete_reasons[] = {
+static const struct facts_finish incomplete_reasons[] = {
 	{ "max_output_tokens", FINISH_LENGTH },
 	{ "max_tokens", FINISH_LENGTH },
 	{ "content_filter", FINISH_FILTER },
@@ -155,39 +124,27 @@ static const struct finish_name incomplete_reasons[] = {
 };
 
 static bool
-read_finish(struct reader *r, enum jtok first, const struct finish_name *names)
-{
-	if (first != JTOK_STRING)
-		return reader_skip(r, first);
-	while (names->name != NULL && !reader_is(r, first, names->name))
-		names++;
-	r->facts->finish = names->finish;
-	r->seen |= OPENAI_FINISH;
-	return true;
-}
-
-static bool
 read_finish_reason(struct reader *r, enum jtok first)
 {
-	return read_finish(r, first, finish_reasons);
+	return facts_finish(r, first, finish_reasons);
 }
 
 static bool
 read_incomplete_reason(struct reader *r, enum jtok first)
 {
-	return read_finish(r, first, incomplete_reasons);
+	return facts_finish(r, first, incomplete_reasons);
 }
 
 /* ---- chat and completions -------------------------------------------------------------------- */
 
 static const struct reader_field message_fields[] = {
-	READER_FIELD("content", openai_text),
-	READER_FIELD("reasoning_content", openai_content),
-	READER_FIELD("reasoning", openai_content),
+	READER_FIELD("content", facts_text),
+	READER_FIELD("reasoning_content", facts_content),
+	READER_FIELD("reasoning", facts_content),
 	READER_FIELD("refusal", read_refusal),
 	READER_FIELD("tool_calls", read_calls),
-	READER_FIELD("function_call", openai_content),
-	READER_FIELD("audio", openai_content),
+	READER_FIELD("function_call", facts_content),
+	READER_FIELD("audio", facts_content),
 	READER_END,
 };
 
@@ -213,7 +170,7 @@ read_choice_number(struct reader *r, enum jtok first)
 static const struct reader_field choice_fields[] = {
 	READER_FIELD("delta", read_message),
 	READER_FIELD("message", read_message),
-	READER_FIELD("text", openai_text),
+	READER_FIELD("text", facts_text),
 	READER_FIELD("finish_reason", read_finish_reason),
 	READER_FIELD("index", read_choice_number),
 	READER_END,
@@ -229,9 +186,7 @@ read_choice(struct reader *r, enum jtok first)
 static bool
 read_choices(struct reader *r, enum jtok first)
 {
-	if (first == JTOK_ARRAY)
-		r->seen |= OPENAI_LIST;
-	return reader_array(r, first, read_choice);
+	return facts_list(r, first, read_choice);
 }
 
 /* ---- usage ----------------------------------------------------------------------------------- */
@@ -340,7 +295,7 @@ const struct reader_field openai_choices_fields[] = {
 /* ---- responses ------------------------------------------------------------------------------- */
 
 static const struct reader_field part_fields[] = {
-	READER_FIELD("text", openai_text),
+	READER_FIELD("text", facts_text),
 	READER_FIELD("refusal", read_refusal),
 	READER_END,
 };
@@ -382,10 +337,8 @@ read_item_type(struct reader *r, enum jtok first)
 	size_t n = sizeof(suffix) - 1;
 
 	if (first == JTOK_STRING && span.len >= n &&
-	    memcmp(r->scan.text + span.off + span.len - n, suffix, n) == 0) {
-		r->seen |= OPENAI_CONTENT;
-		r->facts->content = true;
-	}
+	    memcmp(r->scan.text + span.off + span.len - n, suffix, n) == 0)
+		facts_note_content(r);
 	return reader_skip(r, first);
 }
 
@@ -408,9 +361,7 @@ read_item(struct reader *r, enum jtok first)
 static bool
 read_items(struct reader *r, enum jtok first)
 {
-	if (first == JTOK_ARRAY)
-		r->seen |= OPENAI_LIST;
-	return reader_array(r, first, read_item);
+	return facts_list(r, first, read_item);
 }
 
 static bool
@@ -443,7 +394,7 @@ read_incomplete(struct reader *r, enum jtok first)
 const struct reader_field openai_response_fields[] = {
 	READER_FIELD("status", read_status),
 	READER_FIELD("output", read_items),
-	READER_FIELD("output_text", openai_content),
+	READER_FIELD("output_text", facts_content),
 	READER_FIELD("incomplete_details", read_incomplete),
 	READER_FIELD("usage", openai_usage),
 	READER_FIELD("error", openai_error),

@@ -23,6 +23,15 @@ provider_ops(enum provider_kind kind)
 }
 
 int
+provider_begin_head(struct buf *out, size_t n)
+{
+	if (buf_reserve(out, 512 + n) != 0 ||
+	    provider_add_line(out, "Content-Type: ", "application/json") != 0)
+		return -1;
+	return provider_add_line(out, "User-Agent: ", PROVIDER_USER_AGENT);
+}
+
+int
 provider_add_line(struct buf *out, const char *name_and_colon, const char *value)
 {
 	if (value[0] == '\0')

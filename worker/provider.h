@@ -29,10 +29,10 @@ struct facts {
 	struct usage usage;
 	enum finish finish;
 	bool content; /* text, reasoning, a tool call, a vector: something a person waits for */
-	uint64_t content_bytes;	 /* of its text so far, as written; reader_some() counts them */
-	bool ended;		 /* the end marker has come */
+	uint64_t content_bytes; /* of its text so far, as written; reader_some() counts them */
+	bool ended;		/* the end marker has come */
 	bool may_end; /* of an API without one: it is whole if it closes now; more may follow */
-	bool failed;		 /* the provider reported an error inside an answer */
+	bool failed;  /* the provider reported an error inside an answer */
 	char error_code[64];	 /* of that error, or of an error body; empty: none */
 	char error_message[240]; /* printable, bounded */
 	bool no_quota;		 /* the error means that no quota is left */
@@ -87,5 +87,8 @@ struct provider_ops {
 extern const struct provider_ops provider_openai, provider_anthropic, provider_gemini;
 /* NULL: a kind that this version does not speak. */
 const struct provider_ops *provider_ops(enum provider_kind kind);
-/* For `headers`: adds a line and its NUL; nothing when the value is empty. */
+/* For `headers`: the lines of all kinds, and room for others that hold `n` bytes of values, the key
+ * among them: growing later would leave a copy of it in freed memory. */
+int provider_begin_head(struct buf *out, size_t n) MUST_CHECK;
+/* Adds a line and its NUL; nothing when the value is empty. */
 int provider_add_line(struct buf *out, const char *name_and_colon, const char *value) MUST_CHECK;

@@ -18,10 +18,7 @@ request_headers(const struct config_provider *p, struct buf *out)
 {
 	const char *key = p->api_key != NULL ? secret_text(p->api_key) : "";
 
-	/* Room for all at once: growing later would leave a copy of the key in freed memory. */
-	if (buf_reserve(out, 256 + strlen(key)) != 0 ||
-	    provider_add_line(out, "Content-Type: ", "application/json") != 0 ||
-	    provider_add_line(out, "User-Agent: ", PROVIDER_USER_AGENT) != 0)
+	if (provider_begin_head(out, strlen(key)) != 0)
 		return -1;
 	return provider_add_line(out, "x-api-key: ", key);
 }
@@ -53,12 +50,9 @@ read_answer(enum api api, const uint8_t *bytes, size_t n, struct facts *f)
 	(void)api;
 	if (!reader_run(&r, bytes, n, anthropic_message_fields))
 		return false;
-	if (r.seen & ANTHROPIC_ERROR) {
-		f->failed = true;
-		errorbody_read(bytes, n, f);
-		return true;
-	}
-	return r.seen & ANTHROPIC_LIST;
+	if (r.seen & FACTS_ERROR)
+		facts_failed(bytes, n, f);
+	return r.seen & (FACTS_ERROR | FACTS_LIST);
 }
 
 const struct provider_ops provider_anthropic = {

@@ -3,10 +3,7 @@
  * Events of Anthropic's streams, from "message_start" to "message_stop". Used by the workers for
  * every token that passes: one pass over an event, no allocation. Pure.
  */
-#include <string.h>
-
 #include "worker/anthropic.h"
-#include "worker/errorbody.h"
 
 /* Members of an event, whatever its type. */
 struct event {
@@ -18,9 +15,7 @@ read_type(struct reader *r, enum jtok first)
 {
 	struct event *event = r->into;
 
-	if (first == JTOK_STRING)
-		event->type = r->scan.span;
-	return reader_skip(r, first);
+	return reader_string(r, first, &event->type);
 }
 
 static bool
@@ -45,20 +40,6 @@ static const struct reader_field event_fields[] = {
 	READER_END,
 };
 
-static bool
-is_type(const uint8_t *type, size_t n, const char *name)
-{
-	return n == strlen(name) && memcmp(type, name, n) == 0;
-}
-
-static unsigned
-failed(const uint8_t *text, size_t n, struct facts *f)
-{
-	f->failed = true;
-	errorbody_read(text, n, f);
-	return EVENT_ERROR;
-}
-
 static unsigned
 read_typed(const struct sse_event *ev, const uint8_t *data, size_t n, struct facts *f)
 {
@@ -73,29 +54,25 @@ read_typed(const struct sse_event *ev, const uint8_t *data, size_t n, struct fac
 		type = data + event.type.off;
 		type_len = event.type.len;
 	}
-	if ((r.seen & ANTHROPIC_ERROR) || is_type(type, type_len, "error"))
-		return failed(data, n, f);
-	if (is_type(type, type_len, "ping"))
+	if ((r.seen & FACTS_ERROR) || sse_is_type(type, type_len, "error"))
+		return facts_failed(data, n, f);
+	if (sse_is_type(type, type_len, "ping"))
 		return EVENT_KEEPALIVE;
-	if (is_type(type, type_len, "message_stop")) {
+	if (sse_is_type(type, type_len, "message_stop")) {
 		f->ended = true;
 		return EVENT_END;
 	}
-	return r.seen & (ANTHROPIC_CONTENT | ANTHROPIC_FINISH) ? EVENT_COMMIT : 0;
+	return r.seen & (FACTS_CONTENT | FACTS_FINISH) ? EVENT_COMMIT : 0;
 }
 
 unsigned
 anthropic_read_event(enum api api, const struct sse_event *ev, uint8_t *scratch, struct facts *f)
 {
-	const uint8_t *data = ev->data;
-	size_t n = ev->data_len;
+	size_t n;
+	const uint8_t *data = sse_data(ev, scratch, &n);
 
 	(void)api;
-	if (ev->more_data) {
-		n = sse_join(ev, scratch);
-		data = scratch;
-	}
-	if (is_type(ev->type, ev->type_len, "error"))
-		return failed(data, n, f);
+	if (sse_is_type(ev->type, ev->type_len, "error"))
+		return facts_failed(data, n, f);
 	return n == 0 ? EVENT_KEEPALIVE : read_typed(ev, data, n, f);
 }

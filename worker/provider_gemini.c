@@ -1,23 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
  * The `gemini` kind: Gemini's own API. Used by the workers. No client speaks it, so whatever goes
- * out and comes back is translated. Its streams have no end marker: once a candidate has said why it
- * finished they end by closing, and what comes until then, usage above all, is still read. Pure:
+ * out and comes back is translated. Its streams have no end marker: once a candidate has said why
+ * it finished they end by closing, and what comes until then, usage above all, is still read. Pure:
  * bytes in, facts out.
  */
 #include <string.h>
 
 #include "worker/errorbody.h"
-#include "worker/reader.h"
+#include "worker/facts.h"
 
 /* Bits of reader.seen. */
-enum seen {
-	SEEN_LIST = 1, /* "candidates": an array */
-	SEEN_CONTENT = 2,
-	SEEN_CALL = 4,
-	SEEN_FINISH = 8,
-	SEEN_ERROR = 16,
-};
+enum seen { SEEN_CALL = FACTS_OWN };
 
 /* ---- request --------------------------------------------------------------------------------- */
 
@@ -61,61 +55,16 @@ request_headers(const struct config_provider *p, struct buf *out)
 {
 	const char *key = p->api_key != NULL ? secret_text(p->api_key) : "";
 
-	/* Room for all at once: growing later would leave a copy of the key in freed memory. */
-	if (buf_reserve(out, 256 + strlen(key)) != 0 ||
-	    provider_add_line(out, "Content-Type: ", "application/json") != 0 ||
-	    provider_add_line(out, "User-Agent: ", PROVIDER_USER_AGENT) != 0)
+	if (provider_begin_head(out, strlen(key)) != 0)
 		return -1;
 	return provider_add_line(out, "x-goog-api-key: ", key);
 }
 
 /* ---- content --------------------------------------------------------------------------------- */
 
-static void
-note_content(struct reader *r)
-{
-	r->seen |= SEEN_CONTENT;
-	r->facts->content = true;
-}
-
-/* Text, a thought, or an image that was made. */
-static bool
-read_content(struct reader *r, enum jtok first)
-{
-	bool some;
-
-	if (!reader_some(r, first, &some))
-		return false;
-	if (some)
-		note_content(r);
-	return true;
-}
-
-static bool
-read_text(struct reader *r, enum jtok first)
-{
-	if (first == JTOK_STRING && r->scan.span.len > 0) {
-		struct quality_string text = quality_string(&r->scan);
-
-		quality_text(&r->facts->quality, &text);
-	}
-	return read_content(r, first);
-}
-
 /* Its arguments are an object, so JSON. */
-static bool
-read_call_name(struct reader *r, enum jtok first)
-{
-	if (first == JTOK_STRING) {
-		struct quality_string name = quality_string(&r->scan);
-
-		quality_next_call(&r->facts->quality, &name);
-	}
-	return reader_skip(r, first);
-}
-
 static const struct reader_field call_fields[] = {
-	READER_FIELD("name", read_call_name),
+	READER_FIELD("name", facts_call_name),
 	READER_END,
 };
 
@@ -124,15 +73,15 @@ read_call(struct reader *r, enum jtok first)
 {
 	if (first == JTOK_OBJECT) {
 		r->seen |= SEEN_CALL;
-		note_content(r);
+		facts_note_content(r);
 	}
 	return reader_object(r, first, call_fields);
 }
 
 static const struct reader_field part_fields[] = {
-	READER_FIELD("text", read_text),
+	READER_FIELD("text", facts_text),
 	READER_FIELD("functionCall", read_call),
-	READER_FIELD("inlineData", read_content),
+	READER_FIELD("inlineData", facts_content), /* an image that was made */
 	READER_END,
 };
 
@@ -161,10 +110,7 @@ read_content_object(struct reader *r, enum jtok first)
 
 /* ---- finish ---------------------------------------------------------------------------------- */
 
-static const struct {
-	const char *name;
-	enum finish finish;
-} finish_reasons[] = {
+static const struct facts_finish finish_reasons[] = {
 	{ "STOP", FINISH_STOP },
 	{ "MAX_TOKENS", FINISH_LENGTH },
 	{ "SAFETY", FINISH_FILTER },
@@ -174,19 +120,15 @@ static const struct {
 	{ "PROHIBITED_CONTENT", FINISH_FILTER },
 	{ "SPII", FINISH_FILTER },
 	{ "IMAGE_SAFETY", FINISH_FILTER },
+	{ NULL, FINISH_OTHER },
 };
 
 static bool
 read_finish(struct reader *r, enum jtok first)
 {
-	if (first != JTOK_STRING || reader_is(r, first, "FINISH_REASON_UNSPECIFIED"))
-		return reader_skip(r, first);
-	r->seen |= SEEN_FINISH;
-	r->facts->finish = FINISH_OTHER;
-	for (size_t i = 0; i < sizeof(finish_reasons) / sizeof(finish_reasons[0]); i++)
-		if (reader_is(r, first, finish_reasons[i].name))
-			r->facts->finish = finish_reasons[i].finish;
-	return true;
+	if (reader_is(r, first, "FINISH_REASON_UNSPECIFIED"))
+		return true;
+	return facts_finish(r, first, finish_reasons);
 }
 
 static const struct reader_field candidate_fields[] = {
@@ -204,9 +146,7 @@ read_candidate(struct reader *r, enum jtok first)
 static bool
 read_candidates(struct reader *r, enum jtok first)
 {
-	if (first == JTOK_ARRAY)
-		r->seen |= SEEN_LIST;
-	return reader_array(r, first, read_candidate);
+	return facts_list(r, first, read_candidate);
 }
 
 /* The prompt itself was refused: there will be no candidate. */
@@ -214,7 +154,7 @@ static bool
 read_block_reason(struct reader *r, enum jtok first)
 {
 	if (first == JTOK_STRING) {
-		r->seen |= SEEN_FINISH | SEEN_LIST;
+		r->seen |= FACTS_FINISH | FACTS_LIST;
 		r->facts->finish = FINISH_FILTER;
 	}
 	return reader_skip(r, first);
@@ -338,7 +278,7 @@ static bool
 read_error(struct reader *r, enum jtok first)
 {
 	if (first == JTOK_OBJECT || (first == JTOK_STRING && r->scan.span.len > 0))
-		r->seen |= SEEN_ERROR;
+		r->seen |= FACTS_ERROR;
 	return reader_skip(r, first);
 }
 
@@ -357,12 +297,10 @@ read_response(struct reader *r, const uint8_t *bytes, size_t n)
 
 	if (!reader_run(r, bytes, n, answer_fields))
 		return false;
-	if (r->seen & SEEN_ERROR) {
-		f->failed = true;
-		errorbody_read(bytes, n, f);
-	} else if ((r->seen & SEEN_CALL) && f->finish == FINISH_STOP) {
+	if (r->seen & FACTS_ERROR)
+		facts_failed(bytes, n, f);
+	else if ((r->seen & SEEN_CALL) && f->finish == FINISH_STOP)
 		f->finish = FINISH_TOOL;
-	}
 	return true;
 }
 
@@ -372,29 +310,25 @@ read_answer(enum api api, const uint8_t *bytes, size_t n, struct facts *f)
 	struct reader r = { .facts = f };
 
 	(void)api;
-	return read_response(&r, bytes, n) && (f->failed || (r.seen & SEEN_LIST));
+	return read_response(&r, bytes, n) && (f->failed || (r.seen & FACTS_LIST));
 }
 
 static unsigned
 read_event(enum api api, const struct sse_event *ev, uint8_t *scratch, struct facts *f)
 {
 	struct reader r = { .facts = f };
-	const uint8_t *data = ev->data;
-	size_t n = ev->data_len;
+	size_t n;
+	const uint8_t *data = sse_data(ev, scratch, &n);
 
 	(void)api;
-	if (ev->more_data) {
-		n = sse_join(ev, scratch);
-		data = scratch;
-	}
 	if (n == 0)
 		return EVENT_KEEPALIVE;
 	if (!read_response(&r, data, n))
 		return EVENT_GARBAGE;
 	if (f->failed)
 		return EVENT_ERROR;
-	f->may_end |= (r.seen & SEEN_FINISH) != 0;
-	return r.seen & (SEEN_CONTENT | SEEN_FINISH) ? EVENT_COMMIT : 0;
+	f->may_end |= (r.seen & FACTS_FINISH) != 0;
+	return r.seen & (FACTS_CONTENT | FACTS_FINISH) ? EVENT_COMMIT : 0;
 }
 
 const struct provider_ops provider_gemini = {

@@ -30,11 +30,8 @@ request_headers(const struct config_provider *p, struct buf *out)
 {
 	const char *key = p->api_key != NULL ? secret_text(p->api_key) : "";
 
-	/* Room for all at once: growing later would leave a copy of the key in freed memory. */
-	if (buf_reserve(out, 512 + strlen(key) + strlen(p->organization) + strlen(p->project)) != 0)
-		return -1;
-	if (provider_add_line(out, "Content-Type: ", "application/json") != 0 ||
-	    provider_add_line(out, "User-Agent: ", PROVIDER_USER_AGENT) != 0 ||
+	if (provider_begin_head(out, strlen(key) + strlen(p->organization) + strlen(p->project)) !=
+		0 ||
 	    provider_add_line(out, "Authorization: Bearer ", key) != 0 ||
 	    provider_add_line(out, "OpenAI-Organization: ", p->organization) != 0)
 		return -1;
@@ -56,17 +53,15 @@ request_encode(enum api api, const char *model, struct chat *c, struct body *b)
 static bool
 read_vector(struct reader *r, enum jtok first)
 {
-	r->seen |= OPENAI_ITEM | OPENAI_CONTENT;
-	r->facts->content = true;
+	r->seen |= OPENAI_ITEM;
+	facts_note_content(r);
 	return reader_skip(r, first);
 }
 
 static bool
 read_vectors(struct reader *r, enum jtok first)
 {
-	if (first == JTOK_ARRAY)
-		r->seen |= OPENAI_LIST;
-	return reader_array(r, first, read_vector);
+	return facts_list(r, first, read_vector);
 }
 
 static const struct reader_field embeddings_fields[] = {
@@ -92,14 +87,13 @@ read_answer(enum api api, const uint8_t *bytes, size_t n, struct facts *f)
 	assert((unsigned)api < API_COUNT && answer_fields[api] != NULL);
 	if (!reader_run(&r, bytes, n, answer_fields[api]))
 		return false;
-	if ((r.seen & OPENAI_FAILED) || ((r.seen & OPENAI_ERROR) && !(r.seen & OPENAI_ITEM))) {
-		f->failed = true;
-		errorbody_read(bytes, n, f);
+	if ((r.seen & OPENAI_FAILED) || ((r.seen & FACTS_ERROR) && !(r.seen & OPENAI_ITEM))) {
+		facts_failed(bytes, n, f);
 		return true;
 	}
 	if (r.seen & OPENAI_PENDING)
 		f->content = true; /* the ticket for an answer that is made in the background */
-	return r.seen & OPENAI_LIST;
+	return r.seen & FACTS_LIST;
 }
 
 const struct provider_ops provider_openai = {

@@ -6,7 +6,6 @@
  */
 #include <string.h>
 
-#include "worker/errorbody.h"
 #include "worker/openai.h"
 
 /* ---- the tables ------------------------------------------------------------------------------ */
@@ -16,9 +15,7 @@ read_type(struct reader *r, enum jtok first)
 {
 	struct openai_spans *spans = r->into;
 
-	if (first == JTOK_STRING)
-		spans->type = r->scan.span;
-	return reader_skip(r, first);
+	return reader_string(r, first, &spans->type);
 }
 
 static bool
@@ -28,7 +25,7 @@ read_delta(struct reader *r, enum jtok first)
 
 	if (first == JTOK_STRING)
 		spans->delta = quality_string(&r->scan);
-	return openai_content(r, first);
+	return facts_content(r, first);
 }
 
 /* It repeats the text that has come in deltas. */
@@ -50,10 +47,8 @@ read_response(struct reader *r, enum jtok first)
 static bool
 read_item_type(struct reader *r, enum jtok first)
 {
-	if (reader_is(r, first, "function_call") || reader_is(r, first, "custom_tool_call")) {
-		r->seen |= OPENAI_CONTENT;
-		r->facts->content = true;
-	}
+	if (reader_is(r, first, "function_call") || reader_is(r, first, "custom_tool_call"))
+		facts_note_content(r);
 	return reader_skip(r, first);
 }
 
@@ -98,14 +93,6 @@ static const struct {
 /* ---- verdicts -------------------------------------------------------------------------------- */
 
 static unsigned
-failed(const uint8_t *text, size_t n, struct facts *f)
-{
-	f->failed = true;
-	errorbody_read(text, n, f);
-	return EVENT_ERROR;
-}
-
-static unsigned
 read_chunk(const uint8_t *data, size_t n, struct facts *f)
 {
 	struct openai_spans spans = { 0 };
@@ -114,31 +101,24 @@ read_chunk(const uint8_t *data, size_t n, struct facts *f)
 
 	if (!reader_run(&r, data, n, openai_choices_fields))
 		return EVENT_GARBAGE;
-	if (r.seen & OPENAI_ERROR)
-		return failed(data, n, f);
-	if (r.seen & (OPENAI_CONTENT | OPENAI_FINISH))
+	if (r.seen & FACTS_ERROR)
+		return facts_failed(data, n, f);
+	if (r.seen & (FACTS_CONTENT | FACTS_FINISH))
 		marks |= EVENT_COMMIT;
 	if ((r.seen & OPENAI_USAGE) && !(r.seen & OPENAI_ITEM))
 		marks |= EVENT_USAGE_ONLY;
 	return marks;
 }
 
-static bool
-is_type(const uint8_t *type, size_t n, const char *name)
-{
-	return n == strlen(name) && memcmp(type, name, n) == 0;
-}
-
 /* A delta can be a piece of anything. */
 static void
-look_at_delta(
-    const struct openai_spans *spans, const uint8_t *type, size_t n, struct quality *q)
+look_at_delta(const struct openai_spans *spans, const uint8_t *type, size_t n, struct quality *q)
 {
 	if (spans->delta.text == NULL)
 		return;
-	if (is_type(type, n, "response.output_text.delta"))
+	if (sse_is_type(type, n, "response.output_text.delta"))
 		quality_text(q, &spans->delta);
-	else if (is_type(type, n, "response.refusal.delta"))
+	else if (sse_is_type(type, n, "response.refusal.delta"))
 		q->refused = true;
 }
 
@@ -158,18 +138,18 @@ read_typed(const struct sse_event *ev, const uint8_t *data, size_t n, struct fac
 		type_len = spans.type.len;
 	}
 	look_at_delta(&spans, type, type_len, &f->quality);
-	marks = r.seen & OPENAI_CONTENT ? EVENT_COMMIT : 0;
+	marks = r.seen & FACTS_CONTENT ? EVENT_COMMIT : 0;
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-		if (strlen(types[i].name) != type_len || memcmp(types[i].name, type, type_len) != 0)
+		if (!sse_is_type(type, type_len, types[i].name))
 			continue;
 		marks |= types[i].marks;
 		if (f->finish == FINISH_NONE)
 			f->finish = types[i].finish;
 	}
-	if ((marks & EVENT_ERROR) || (r.seen & (OPENAI_ERROR | OPENAI_FAILED))) {
+	if ((marks & EVENT_ERROR) || (r.seen & (FACTS_ERROR | OPENAI_FAILED))) {
 		if (spans.error.len > 0)
-			return failed(data + spans.error.off, spans.error.len, f);
-		return failed(data, n, f);
+			return facts_failed(data + spans.error.off, spans.error.len, f);
+		return facts_failed(data, n, f);
 	}
 	f->ended |= (marks & EVENT_END) != 0;
 	return marks;
@@ -188,15 +168,11 @@ is_done(const uint8_t *data, size_t n)
 unsigned
 openai_read_event(enum api api, const struct sse_event *ev, uint8_t *scratch, struct facts *f)
 {
-	const uint8_t *data = ev->data;
-	size_t n = ev->data_len;
+	size_t n;
+	const uint8_t *data = sse_data(ev, scratch, &n);
 
-	if (ev->more_data) {
-		n = sse_join(ev, scratch);
-		data = scratch;
-	}
-	if (ev->type_len == strlen("error") && memcmp(ev->type, "error", ev->type_len) == 0)
-		return failed(data, n, f);
+	if (sse_is_type(ev->type, ev->type_len, "error"))
+		return facts_failed(data, n, f);
 	if (n == 0)
 		return EVENT_KEEPALIVE;
 	if (is_done(data, n)) {

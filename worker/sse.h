@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* One event, or a block of comments. Pointers are into the caller's bytes. */
 struct sse_event {
@@ -40,3 +41,17 @@ void sse_last(struct sse *s, const uint8_t *bytes, size_t n, struct sse_event *e
 /* Joins the data lines of an event with '\n' into `out` (ev->raw_len bytes are always enough);
  * returns the length. */
 size_t sse_join(const struct sse_event *ev, uint8_t *out);
+
+/* The data of an event as one text of *n bytes; `scratch` is as long as ev->raw_len at least. */
+static inline const uint8_t *
+sse_data(const struct sse_event *ev, uint8_t *scratch, size_t *n)
+{
+	*n = ev->more_data ? sse_join(ev, scratch) : ev->data_len;
+	return ev->more_data ? scratch : ev->data;
+}
+
+static inline bool
+sse_is_type(const uint8_t *type, size_t n, const char *name)
+{
+	return n == strlen(name) && memcmp(type, name, n) == 0;
+}

@@ -112,13 +112,9 @@ enum outcome
 translation_of_event(struct attempt *a, const struct sse_event *ev, unsigned marks)
 {
 	struct translation *t = a->translation;
-	const uint8_t *data = ev->data;
-	size_t n = ev->data_len;
+	size_t n;
+	const uint8_t *data = sse_data(ev, a->request->worker->scratch, &n);
 
-	if (ev->more_data) {
-		n = sse_join(ev, a->request->worker->scratch);
-		data = a->request->worker->scratch;
-	}
 	if (xlate_event(&t->retell, a->model->provider->kind, marks, data, n, &a->facts))
 		return OUTCOME_OK;
 	return failure_of(&t->retell);

@@ -135,17 +135,16 @@ static const struct reader_field part_fields[] = {
 /* ---- whole answers -----------------------------------------------------------------------------
  */
 
+/* What a block says, but for the input of a call. */
 static void
 tell_block(struct retell *t, const uint8_t *text, const struct found *block)
 {
-	if (block->kind == KIND_TEXT) {
+	if (block->kind == KIND_TEXT)
 		retell_text(t, inside_of(text, block->text));
-	} else if (block->kind == KIND_THINKING) {
+	else if (block->kind == KIND_THINKING)
 		retell_thought(t, inside_of(text, block->thinking));
-	} else if (block->kind == KIND_CALL) {
+	else if (block->kind == KIND_CALL)
 		retell_call(t, inside_of(text, block->id), inside_of(text, block->name));
-		retell_value(t, text + block->input.off, block->input.len);
-	}
 }
 
 static bool
@@ -163,6 +162,8 @@ tell_blocks(struct retell *t, const uint8_t *text, size_t n)
 		if (!reader_object(&r, tok, part_fields))
 			return false;
 		tell_block(t, text, &block);
+		if (block.kind == KIND_CALL)
+			retell_value(t, text + block.input.off, block.input.len);
 	}
 	return true;
 }
@@ -203,14 +204,13 @@ static const struct reader_field event_fields[] = {
 	READER_END,
 };
 
-/* The call begins. Its input is empty there, and its arguments come in pieces; but where none come
+/* The input of a call that begins is empty, and its arguments come in pieces; but where none come
  * what stands there is what it is called with, as Anthropic's own clients read it. */
 static void
-tell_call(struct retell *t, const uint8_t *text, const struct found *block)
+tell_input(struct retell *t, const uint8_t *text, const struct found *block)
 {
 	const uint8_t *input = text + block->input.off;
 
-	retell_call(t, inside_of(text, block->id), inside_of(text, block->name));
 	if (block->input.len > 0 && memchr(input, '"', block->input.len) != NULL)
 		retell_standing_value(t, input, block->input.len);
 }
@@ -222,12 +222,9 @@ tell_start(struct retell *t, const uint8_t *text, const struct found *event)
 
 	t->source_open = block->kind == KIND_CALL;
 	t->source_index = event->index;
+	tell_block(t, text, block);
 	if (block->kind == KIND_CALL)
-		tell_call(t, text, block);
-	else if (block->kind == KIND_TEXT)
-		retell_text(t, inside_of(text, block->text));
-	else if (block->kind == KIND_THINKING)
-		retell_thought(t, inside_of(text, block->thinking));
+		tell_input(t, text, block);
 }
 
 /* Blocks follow each other, and a piece of arguments belongs to the block that was begun last: that
