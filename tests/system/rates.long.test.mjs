@@ -12,7 +12,8 @@ import { workersOf } from "./lib/proc.mjs";
 const SPAN_US = 60_000_000;
 const RATE = 2500;
 const SECONDS = 120;
-const ORDER_US = 200_000;
+// A third of what the patient ones may wait.
+const ORDER_US = 1_000_000;
 const clients = [{ name: "plain", queue_ms: 0 }, { name: "patient", queue_ms: 3000 }];
 const keyOf = (name) => `a-key-of-${name}`;
 
