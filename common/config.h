@@ -159,6 +159,7 @@ struct config {
 	char *operators[OPERATORS_MAX]; /* user names, "@group" for groups */
 	char *state_dir;
 	uint32_t workers; /* as configured; 0: one per processor */
+	bool pin_workers; /* each stays on a processor of its own */
 	char *user, *env_file;
 	struct config_log log;
 	struct config_limits limits;

@@ -320,6 +320,7 @@ static const struct field root_fields[] = {
 	TEXTS(root, operators, "[]", 0, OPERATORS_MAX, 64, check_operator),
 	TEXT(root, state_dir, "\"/var/lib/grayd\"", 1, PATH_MAX_BYTES, check_plain),
 	UINT(root, workers, "0", 0, WORKERS_MAX),
+	FLAG(root, pin_workers, "false"),
 	TEXT(root, user, "\"\"", 0, 64, check_account),
 	TEXT(root, env_file, "\"\"", 0, PATH_MAX_BYTES, check_plain),
 	OBJECT(root, log, kind_object, "{}", log_object),

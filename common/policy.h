@@ -4,6 +4,10 @@
  * written in turn, each complete with a checksum before one atomic store makes it the valid one, so
  * a writer or reader killed at any instruction leaves nothing that another one could misread. The
  * memory is sealed: beside the one mapping made here nobody can ever map it for writing.
+ *
+ * A bell, one eventfd that all workers watch, rings at each publish. It is one system call for all
+ * of them: a master that woke them one by one was put aside by the first, on its own processor,
+ * and the others slept until that one had done its work.
  */
 #pragma once
 
@@ -13,13 +17,15 @@
 /* The master's end. */
 struct policy_store {
 	int fd;			      /* close-on-exec; children map it and close it */
+	int bell;		      /* close-on-exec, non-blocking; workers watch it */
 	struct policy_region *region; /* writable; not inherited by children */
 };
 
 /* Makes the sealed region with nothing published. On -1 nothing is left behind. */
 int policy_create(struct policy_store *s, struct err *e) MUST_CHECK;
 void policy_destroy(struct policy_store *s);
-/* Publishes a whole policy. Its revision must be greater than the last one's. Cannot fail. */
+/* Publishes a whole policy and rings. Its revision must be greater than the last one's. Cannot
+ * fail: who misses the bell finds the policy before its next decision. */
 void policy_publish(struct policy_store *s, const struct policy *p);
 
 /* Maps the region for reading; NULL and `e` on failure. For children, which then close the fd. */

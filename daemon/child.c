@@ -21,7 +21,7 @@
 #include "daemon/journal.h"
 #include "daemon/master.h"
 
-#define KEEP_MAX (LISTEN_MAX + 5)
+#define KEEP_MAX (LISTEN_MAX + 6)
 
 static int
 compare_fds(const void *a, const void *b)
@@ -74,6 +74,8 @@ drop_all(const struct master *m, const struct child *c, int master_fd, struct er
 
 	for (unsigned i = 0; c->role->listens && i < m->listeners.n; i++)
 		keep[n++] = m->listeners.all[i].fd;
+	if (c->role->has_slot)
+		keep[n++] = m->store.bell;
 	if (c->role->observes)
 		keep[n++] = m->listeners.admin.fd;
 	if (c->role->keeps_user) {

@@ -282,7 +282,7 @@ master_run(struct config *config, const struct master_options *o, struct err *e)
 	m->verbose = o->verbose;
 	m->program = o->program;
 	m->predecessor = o->predecessor;
-	m->signal_fd = m->store.fd = m->slots.fd = m->seen_fd = m->listeners.admin.fd = -1;
+	m->signal_fd = m->store.fd = m->store.bell = m->slots.fd = m->seen_fd = m->listeners.admin.fd = -1;
 	m->limits.fd = -1;
 	m->generation = m->last_generation = 1;
 	m->started_mono_us = clock_mono_us();

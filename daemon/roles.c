@@ -36,6 +36,7 @@ run_worker(const struct master *m, const struct child *c, const struct child_see
 		.slot = s->slot,
 		.seen = s->seen,
 		.policy = s->policy,
+		.policy_bell = m->store.bell,
 		.limits = s->limits,
 		.seat = c->seat,
 		.n_listen = m->listeners.n,

@@ -123,8 +123,7 @@ struct supervisor_progress supervisor_progress(const struct master *m, uint64_t 
 /* Reaps what has ended; called for SIGCHLD. */
 void supervisor_reap(struct master *m);
 /* Sends a message byte (enum worker_message) to a child; with `pass_fd` >= 0 also a descriptor.
- * False: its queue is full or its end closed. For MSG_POLICY that is as good: a child with a full
- * queue will wake up, and then finds the newest policy. */
+ * False: its queue is full or its end closed. */
 bool supervisor_tell(struct child *c, char message, int pass_fd);
 /* Tells all children to leave; who has not at the deadline is killed. */
 void supervisor_stop(struct master *m, uint64_t deadline_us);

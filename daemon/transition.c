@@ -191,16 +191,6 @@ candidate_in_flight(const struct master *m, const struct change *c)
 	return sum;
 }
 
-static void
-wake_workers(struct master *m)
-{
-	for (unsigned i = 0; i < m->supervisor.n_children; i++) {
-		if (receipt_awaits(&m->supervisor.children[i]))
-			supervisor_tell(&m->supervisor.children[i], MSG_POLICY, -1);
-	}
-	predecessor_publish(m);
-}
-
 /* ---- repeated commands ----------------------------------------------------------------------- */
 
 static const struct remembered_id *
@@ -306,7 +296,7 @@ put_in_force(struct master *m, struct plan *plan, struct pending_change *p)
 	publish(m, &plan->next);
 	if (p != NULL)
 		p->receipt.candidate_in_flight = candidate_in_flight(m, plan->change);
-	wake_workers(m);
+	predecessor_publish(m);
 	if (m->journal != NULL && !plan->journaled)
 		write_down(m, plan, &before, p);
 	log_change(&before, plan);

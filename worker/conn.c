@@ -172,6 +172,7 @@ on_event(evutil_socket_t fd, short what, void *arg)
 		conn_read(c);
 	if (c->state != CONN_DEAD)
 		conn_rearm(c);
+	worker_look_at_policy(c->worker);
 }
 
 /* ---- deadlines ------------------------------------------------------------------------------- */
@@ -242,6 +243,7 @@ conn_turn_end(struct worker *w)
 			if (c->state != CONN_DEAD)
 				conn_rearm(c);
 		}
+		worker_look_at_policy(w);
 	}
 	free_dead(w);
 }

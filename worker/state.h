@@ -56,7 +56,7 @@ struct worker {
 	unsigned n_upstreams;
 	struct upstream *upstreams; /* one a provider, in the order of config.providers */
 
-	struct event listen_event, master_event;
+	struct event listen_event, master_event, policy_event;
 	struct deadline heartbeat, drain_deadline, accept_pause, log_timer;
 	int listen_set; /* epoll set of the listening sockets, see listener.c */
 	int reserve_fd; /* given up for a moment when descriptors run out */
@@ -85,8 +85,10 @@ struct worker {
 	uint8_t scratch[SCRATCH_BYTES]; /* bytes just read from a client */
 };
 
-/* Makes the newest policy the one that decides; called before each decision and when the master
- * says so. Acknowledges it, after the attempts that a rollback ends are ended. */
+/* Makes the newest policy the one that decides, acknowledges it, and restarts what a rollback takes
+ * from the candidate. Called before each decision, when the master says so, and, since a turn of a
+ * busy loop is long, after each connection and each call that the turn has dealt with: nowhere
+ * within a callback of libcurl. One load where nothing is new. */
 void worker_look_at_policy(struct worker *w);
 /* 64 random bits, not for secrets (xoshiro256**, Blackman and Vigna 2018). */
 uint64_t worker_random(struct worker *w);

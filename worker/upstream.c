@@ -268,7 +268,7 @@ open_one(struct worker *w, struct upstream *u, const struct config_provider *p, 
 		return err_set(e, "providers.%s: out of memory", p->name);
 	if (prepare_urls(u, e) < 0)
 		return -1;
-	upstream_socks_init(&u->socks, w->base, u->multi);
+	upstream_socks_init(&u->socks, w, u->multi);
 	curl_multi_setopt(u->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
 	curl_multi_setopt(u->multi, CURLMOPT_MAXCONNECTS, (long)w->config->limits.max_connections);
 	curl_multi_setopt(u->multi, CURLMOPT_TIMERFUNCTION, on_timer_change);
@@ -539,6 +539,7 @@ reap(struct upstream *u)
 			continue;
 		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &c);
 		end_call(c, code);
+		worker_look_at_policy(u->worker);
 		any = true;
 	}
 	return any;

@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "worker/state.h"
+
 struct upstream_sock {
 	struct event event;
 	struct upstream_socks *socks;
@@ -22,6 +24,7 @@ static void
 on_ready(evutil_socket_t fd, short what, void *arg)
 {
 	struct upstream_sock *k = arg;
+	struct worker *w = k->socks->worker;
 	int action, running;
 
 	if (k->wanted == 0) {
@@ -31,6 +34,7 @@ on_ready(evutil_socket_t fd, short what, void *arg)
 	}
 	action = (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
 	curl_multi_socket_action(k->socks->multi, fd, action, &running);
+	worker_look_at_policy(w); /* may end calls: `k` can be gone */
 }
 
 static void
@@ -41,7 +45,7 @@ arm(struct upstream_sock *k, short wanted)
 	if (k->armed != 0)
 		event_del(&k->event);
 	k->armed = wanted;
-	event_assign(&k->event, k->socks->base, k->fd, wanted | EV_PERSIST, on_ready, k);
+	event_assign(&k->event, k->socks->worker->base, k->fd, wanted | EV_PERSIST, on_ready, k);
 	event_add(&k->event, NULL);
 }
 
@@ -138,9 +142,9 @@ upstream_sock_close(void *socks, curl_socket_t fd)
 }
 
 void
-upstream_socks_init(struct upstream_socks *s, struct event_base *base, CURLM *multi)
+upstream_socks_init(struct upstream_socks *s, struct worker *w, CURLM *multi)
 {
-	*s = (struct upstream_socks){ .base = base, .multi = multi };
+	*s = (struct upstream_socks){ .worker = w, .multi = multi };
 	curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_interest);
 	curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, s);
 }

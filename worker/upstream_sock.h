@@ -12,14 +12,14 @@
 struct upstream_sock;
 
 struct upstream_socks {
-	struct event_base *base;
+	struct worker *worker;
 	CURLM *multi;
 	struct upstream_sock **by_fd; /* NULL where there is none */
 	size_t n;
 };
 
 /* Ties the pool's sockets to the loop (CURLMOPT_SOCKETFUNCTION). */
-void upstream_socks_init(struct upstream_socks *s, struct event_base *base, CURLM *multi);
+void upstream_socks_init(struct upstream_socks *s, struct worker *w, CURLM *multi);
 void upstream_socks_fini(struct upstream_socks *s);
 /* CURLOPT_OPENSOCKETFUNCTION; `socks` is the struct upstream_socks. */
 curl_socket_t upstream_sock_open(void *socks, curlsocktype purpose, struct curl_sockaddr *address);

@@ -21,6 +21,7 @@
 #include "worker/conn.h"
 #include "worker/listener.h"
 #include "worker/message.h"
+#include "worker/pin.h"
 #include "worker/request.h"
 #include "worker/state.h"
 #include "worker/upstream.h"
@@ -199,9 +200,7 @@ on_master(evutil_socket_t fd, short what, void *arg)
 
 	(void)what;
 	while ((n = message_receive((int)fd, &message, &passed)) > 0) {
-		if (message == MSG_POLICY)
-			worker_look_at_policy(w);
-		else if (message == MSG_SERVE)
+		if (message == MSG_SERVE)
 			listener_resume(w);
 		else if (message == MSG_RETIRE)
 			retire(w);
@@ -212,6 +211,13 @@ on_master(evutil_socket_t fd, short what, void *arg)
 	}
 	if (n == 0)
 		on_master_gone(w);
+}
+
+static void
+on_policy_bell(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	worker_look_at_policy(arg);
 }
 
 static void
@@ -339,7 +345,10 @@ set_up_loop(struct worker *w, struct err *e)
 		return err_set(e, "libevent cannot make a loop");
 	event_assign(
 	    &w->master_event, w->base, w->seed->master_fd, EV_READ | EV_PERSIST, on_master, w);
-	event_add(&w->master_event, NULL);
+	event_assign(&w->policy_event, w->base, w->seed->policy_bell, EV_READ | EV_ET | EV_PERSIST,
+	    on_policy_bell, w);
+	if (event_add(&w->master_event, NULL) < 0 || event_add(&w->policy_event, NULL) < 0)
+		return err_set(e, "the loop cannot watch the master");
 	deadline_init(&w->heartbeat, w->base, on_heartbeat, w);
 	deadline_init(&w->drain_deadline, w->base, on_drain_over, w);
 	deadline_init(&w->log_timer, w->base, on_log_timer, w);
@@ -431,6 +440,8 @@ worker_main(const struct worker_seed *seed)
 		log_event(LOG_ERROR, "worker_start", "%s", w == NULL ? "out of memory" : e.msg);
 		return 1;
 	}
+	if (w->config->pin_workers)
+		pin_worker(seed->index);
 	on_heartbeat(w);
 	atomic_store(&w->slot->state, SLOT_READY);
 	send(seed->master_fd, &ready, 1, MSG_DONTWAIT | MSG_NOSIGNAL);

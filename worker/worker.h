@@ -19,6 +19,7 @@ struct worker_seed {
 	struct slot *slot;		    /* mapped writable, this worker's alone */
 	struct seen_region *seen;	    /* mapped writable, all workers' */
 	const struct policy_region *policy; /* mapped read-only */
+	int policy_bell;		    /* eventfd: each write to it is a new policy */
 	struct limits_region *limits;	    /* mapped writable, shared with all workers */
 	unsigned seat;			    /* this worker's column in it */
 	unsigned n_listen;
@@ -28,16 +29,14 @@ struct worker_seed {
 };
 
 /*
- * Messages are single bytes. Master to worker: MSG_POLICY (look at the policy and acknowledge),
- * MSG_SERVE (accept, if it was held), MSG_RETIRE (others serve now: stop accepting, answer what
- * still comes on the connections that are open, leave when they are gone or drain_ms is over),
- * MSG_DRAIN (the same, but do not wait for idle connections), MSG_LOG (with a descriptor by
- * SCM_RIGHTS: log there from now on). EOF: the master is gone; as MSG_DRAIN, and begin no new
- * candidate attempt.
+ * Messages are single bytes. Master to worker: MSG_SERVE (accept, if it was held), MSG_RETIRE
+ * (others serve now: stop accepting, answer what still comes on the connections that are open,
+ * leave when they are gone or drain_ms is over), MSG_DRAIN (the same, but do not wait for idle
+ * connections), MSG_LOG (with a descriptor by SCM_RIGHTS: log there from now on). EOF: the master
+ * is gone; as MSG_DRAIN, and begin no new candidate attempt.
  * Worker to master: MSG_READY (able to accept), MSG_ACK (slot->acked_revision has moved).
  */
 enum worker_message {
-	MSG_POLICY = 'p',
 	MSG_SERVE = 's',
 	MSG_RETIRE = 'o',
 	MSG_DRAIN = 'd',

@@ -7,6 +7,7 @@ import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, openSync, closeSync, readSync, constants, readFileSync, renameSync, statSync } from "node:fs";
 import net from "node:net";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
 import { isRoot, NOBODY, startGrayd, until } from "./lib/grayd.mjs";
@@ -478,6 +479,19 @@ test("a reader of standard error that has stopped stalls no request", async (t) 
 		await post(grayd.url, {});
 		return /lines were lost/.test(grayd.stderr());
 	});
+});
+
+test("a pinned worker has a processor to itself, others go where they may", async (t) => {
+	const [pinned, free] = await Promise.all([true, false].map((pin_workers) =>
+		startPair(t, { config: withConfig({ workers: 2, pin_workers }) })));
+	const own = statusOf(process.pid).Cpus_allowed_list;
+	const lists = async ({ grayd }) => (await pidsOf(grayd)).map((pid) => statusOf(pid).Cpus_allowed_list);
+
+	assert.equal(statusOf(pinned.grayd.pid).Cpus_allowed_list, own);
+	assert.deepEqual(await lists(free), [own, own]);
+	for (const list of await lists(pinned)) assert.match(list, /^\d+$/);
+	if (availableParallelism() > 1) assert.equal(new Set(await lists(pinned)).size, 2);
+	assert.deepEqual(eventsOf(pinned.grayd, "pin_workers"), []);
 });
 
 test("titles tell what a process is and does", async (t) => {

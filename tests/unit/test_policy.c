@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -369,6 +371,53 @@ test_mapping_is_not_inherited(void)
 	close_store(&s, &r);
 }
 
+static int
+watch_bell(const struct policy_store *s)
+{
+	struct epoll_event wanted = { .events = EPOLLIN | EPOLLET };
+	int fd = epoll_create1(0);
+
+	CU_ASSERT_FATAL(fd >= 0);
+	CU_ASSERT_EQUAL_FATAL(epoll_ctl(fd, EPOLL_CTL_ADD, s->bell, &wanted), 0);
+	return fd;
+}
+
+static bool
+rings(int watching)
+{
+	struct epoll_event event;
+
+	return epoll_wait(watching, &event, 1, 0) == 1;
+}
+
+/* Each publish is heard by all who watch, once, though nobody ever empties the bell, and even when
+ * somebody has filled it. */
+static void
+test_bell(void)
+{
+	struct policy_store s;
+	struct policy_reader r;
+	int watching[2];
+
+	open_store(&s, &r);
+	for (unsigned i = 0; i < 2; i++)
+		watching[i] = watch_bell(&s);
+	for (uint64_t revision = 1; revision <= 4; revision++) {
+		if (revision == 4)
+			CU_ASSERT_EQUAL(eventfd_write(s.bell, UINT64_MAX - 4), 0);
+		for (unsigned i = 0; revision == 4 && i < 2; i++)
+			CU_ASSERT(rings(watching[i]));
+		publish(&s, revision);
+		for (unsigned i = 0; i < 2; i++) {
+			CU_ASSERT(rings(watching[i]));
+			CU_ASSERT_FALSE(rings(watching[i]));
+		}
+	}
+	for (unsigned i = 0; i < 2; i++)
+		close(watching[i]);
+	close_store(&s, &r);
+}
+
 void
 suite_policy(void)
 {
@@ -379,6 +428,7 @@ suite_policy(void)
 	CU_add_test(s, "a bad slot keeps the old", test_bad_slot_keeps_the_old);
 	CU_add_test(s, "foreign memory", test_foreign_memory);
 	CU_add_test(s, "killed writer", test_killed_writer);
+	CU_add_test(s, "bell", test_bell);
 	CU_add_test(s, "sealed", test_sealed);
 	CU_add_test(s, "mapping is not inherited", test_mapping_is_not_inherited);
 }
