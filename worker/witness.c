@@ -152,15 +152,30 @@ symptoms_of_answer(struct request *r)
 	return found;
 }
 
+/* The failure with which a request of the candidate would have gone to stable, though a later
+ * attempt may have answered this one: stable has more of them, and like must be compared with like.
+ * NULL: there is none. */
+static const struct failure *
+used_up(const struct request *r)
+{
+	uint32_t allowed = r->release->config->candidate_attempts;
+
+	return !r->fell_back && r->n_failures >= allowed ? &r->failures[allowed - 1] : NULL;
+}
+
 /* False: the request says nothing about its arm. */
 static bool
-find_symptoms(struct request *r, uint32_t *found)
+find_symptoms(struct request *r, const struct failure *failed, uint32_t *found)
 {
 	enum outcome outcome = r->fell_back ? r->fallback_reason : r->outcome;
 
 	*found = 0;
 	if (r->rescued)
 		return false;
+	if (failed != NULL) {
+		*found = symptom_of(failed->outcome);
+		return *found != 0;
+	}
 	if (r->outcome == OUTCOME_OK) {
 		*found = symptoms_of_answer(r);
 		return true;
@@ -262,12 +277,13 @@ void
 witness_finished(struct request *r, uint64_t now_us)
 {
 	const struct witness *w = &r->witness;
+	const struct failure *failed = used_up(r);
 	struct slot_evidence_arm *arm;
 	uint32_t found;
 
 	/* A rollout that is over meanwhile is not counted any more. */
 	if (!w->counts || w->rollout_id != r->release->policy->rollout_id ||
-	    !find_symptoms(r, &found))
+	    !find_symptoms(r, failed, &found))
 		return;
 	arm = slot_evidence_arm(evidence_of(r), w->rollout_id, w->share_bp, r->decision.arm);
 	if (arm == NULL)
@@ -279,7 +295,8 @@ witness_finished(struct request *r, uint64_t now_us)
 		tally_add(&arm->again, 1);
 	count_bad(r, arm, found);
 	count_classes(r, arm);
-	if (r->outcome != OUTCOME_OK)
+	/* Where a candidate would have fallen back, there is nothing to compare the answer with. */
+	if (r->outcome != OUTCOME_OK || failed != NULL)
 		return;
 	if (w->first)
 		count_values(r, arm, now_us);

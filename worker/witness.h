@@ -4,7 +4,8 @@
  * worker's slot for the arm and the share that it was assigned under. Left out is whatever says
  * nothing about an arm: pinned requests, stress tests, rescued ones, requests that only stable may
  * answer, all that come while the candidate is at its limit or cools down, those that both arms
- * refuse, and answers of stable after a fallback.
+ * refuse, and answers of stable after a fallback. Either arm is bad where its first
+ * candidate_attempts attempts fail, whatever later ones bring.
  */
 #pragma once
 

@@ -262,6 +262,30 @@ describe("what does not count", () => {
 	});
 });
 
+describe("like is compared with like", () => {
+	// Stable has four attempts and the candidate one: what a second attempt of stable repairs would
+	// have been a fallback of the candidate's.
+	test("failures of stable that a retry repairs count as the candidate's do", async (t) => {
+		const faults = [{ kind: "status", status: 500, probability: 0.03 }];
+		const { grayd } = await rollOut(t, { stable: { ...STEADY, faults }, plan: { min_requests: 100000 },
+			guard: { symptoms: { error: { budget: 0.2 } } },
+			release: { stages: [50, 100], backoff_ms: 10, retry_budget_percent: 100 } });
+		const error = async () => (await explain(grayd)).symptoms.find(({ name }) => name === "error");
+		const row = await until("enough of both", async () => {
+			const now = await error();
+			return now?.candidate.requests > 1200 && now.stable.requests > 1200 && now;
+		}, 40 * patience);
+
+		for (const arm of ["candidate", "stable"]) {
+			const rate = row[arm].bad / row[arm].requests;
+			assert.ok(rate > 0.01 && rate < 0.05, `${arm}: ${row[arm].bad} of ${row[arm].requests}`);
+		}
+		assert.equal((await demo(grayd)).state, "step");
+		const { stable } = (await grayd.ctl(["-j", "stats", "demo"])).json.releases.demo.arms;
+		assert.ok(stable.outcomes.ok > 0.99 * stable.requests - 200, "its users saw good answers");
+	});
+});
+
 describe("an outside judge", () => {
 	test("is heard once for each answer, and rolls back", async (t) => {
 		const { grayd } = await rollOut(t, { plan: { mode: "manual" }, load: { "id-prefix": "j", r: 100 } });
