@@ -34,7 +34,8 @@ void callers_end(struct callers *all);
 void callers_admit(struct callers *all, int fd, struct peer *peer);
 /* Sends somebody away: who has left already, is silent, does not read its answer, or has had one
  * and asks on; for a newcomer who may change things also who may not, and who waits for the end of
- * a command. Of these the one that was of use longest ago. False: there is nobody. */
+ * a command. Of these the one that was of use longest ago. False: there is nobody. See
+ * caller_room.c. */
 bool callers_make_room(struct callers *all, enum peer_right newcomer);
 /* Tells somebody whose connection ends now why; what does not fit into the socket is lost. */
 void callers_say_goodbye(int fd, enum ctl_code code, const char *message);

@@ -1,210 +1,26 @@
 // SPDX-License-Identifier: MIT
-/* See predecessor.h. */
-#include "daemon/predecessor.h"
-
-#include <errno.h>
-#include <event2/event.h>
-#include <fcntl.h>
+/*
+ * The old master, from the loop's begin until it has left: it hands over once, then its workers
+ * follow what is published here; see predecessor.h. Master process.
+ */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "daemon/channel.h"
 #include "daemon/control.h"
 #include "daemon/dossier.h"
 #include "daemon/generation.h"
 #include "daemon/guard.h"
 #include "daemon/journal.h"
-#include "daemon/master.h"
+#include "daemon/predecessor_state.h"
 #include "daemon/record.h"
 #include "daemon/validation.h"
 
-#define HELLO_MS 5000
-
-enum phase { MET, WAITING, SERVING };
-
-struct predecessor {
-	enum phase phase;
-	struct master *master;
-	int fd;
-	pid_t pid;
-	struct event event;
-	struct handover *record; /* the last that came */
-	struct dossier *told;	 /* evidence that was taken; NULL: none was */
-	unsigned n_sockets;
-	int sockets[LISTEN_MAX + 1]; /* -1: somebody has it */
-	int control_fd, limits_fd;   /* -1: the same */
-	struct receipt acked;	     /* of the newest revision that its workers follow */
-	bool unsaid;		     /* the newest policy could not be sent */
-	uint64_t leave_by_us;	     /* told to stop: killed if it is there then; 0: it was not */
-	struct channel_message message;
-};
-
-/* ---- meeting -----------------------------------------------------------------------------------
+/* ---- starting ----------------------------------------------------------------------------------
  */
-
-static void
-close_one(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
-static void
-predecessor_free(struct predecessor *p)
-{
-	if (p->master != NULL) {
-		event_del(&p->event);
-		p->master->predecessor = NULL;
-	}
-	close_one(&p->fd);
-	close_one(&p->control_fd);
-	close_one(&p->limits_fd);
-	for (unsigned i = 0; i < p->n_sockets; i++)
-		close_one(&p->sockets[i]);
-	free(p->record);
-	free(p->told);
-	free(p);
-}
-
-void
-predecessor_refuse(struct predecessor *p, const char *why)
-{
-	if (p == NULL || p->fd < 0)
-		return;
-	(void)!channel_send(p->fd, CHANNEL_FAILED, why, strlen(why), NULL, 0);
-}
-
-/* The descriptor that the variable names, if it is one end of a pair; -1: there is none. */
-static int
-find_channel(pid_t *other)
-{
-	const char *text = getenv(RECORD_VARIABLE);
-	struct ucred who;
-	socklen_t length = sizeof(who);
-	int fd = text != NULL ? atoi(text) : -1;
-
-	unsetenv(RECORD_VARIABLE);
-	if (fd <= STDERR_FILENO || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &length) != 0)
-		return -1;
-	if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
-		return -1;
-	*other = who.pid;
-	return fd;
-}
-
-static int
-take_hello(struct predecessor *p, struct err *e)
-{
-	struct channel_message *m = &p->message;
-
-	if (channel_await(p->fd, m, HELLO_MS) != 1 || m->kind != CHANNEL_HELLO ||
-	    m->n_fds < RECORD_HELLO_SOCKETS)
-		return err_set(e, "the old grayd does not say what it hands over");
-	p->control_fd = m->fds[RECORD_HELLO_CONTROL];
-	p->limits_fd = m->fds[RECORD_HELLO_LIMITS];
-	m->fds[RECORD_HELLO_CONTROL] = m->fds[RECORD_HELLO_LIMITS] = -1;
-	for (unsigned i = RECORD_HELLO_SOCKETS; i < m->n_fds && p->n_sockets <= LISTEN_MAX; i++) {
-		p->sockets[p->n_sockets++] = m->fds[i];
-		m->fds[i] = -1;
-	}
-	p->record = record_read(m->fds[RECORD_HELLO_TEXT], e);
-	if (p->record == NULL || record_take_keys(m->fds[RECORD_HELLO_KEYS], e) != 0)
-		return -1;
-	if (p->record->n_sockets != p->n_sockets)
-		return err_set(e, "the old grayd hands over %u sockets and speaks of %u",
-		    p->n_sockets, p->record->n_sockets);
-	return 0;
-}
-
-int
-predecessor_meet(struct predecessor **out, struct err *e)
-{
-	struct predecessor *p;
-	pid_t pid = 0;
-	int fd = find_channel(&pid), rc;
-
-	*out = NULL;
-	if (fd < 0)
-		return 0;
-	p = calloc(1, sizeof(*p));
-	if (p == NULL) {
-		close(fd);
-		return err_set(e, "out of memory");
-	}
-	p->fd = fd;
-	p->pid = pid;
-	p->control_fd = p->limits_fd = -1;
-	rc = take_hello(p, e);
-	channel_close_fds(&p->message);
-	if (rc == 0) {
-		*out = p;
-		return 0;
-	}
-	predecessor_refuse(p, e->msg);
-	predecessor_free(p);
-	return -1;
-}
-
-/* ---- starting with what was given
- * ---------------------------------------------------------------- */
-
-/* The file of a Unix socket that is ours from now on. */
-static void
-own_file(struct listener *l)
-{
-	struct stat st;
-
-	if (strncmp(l->address, "unix:", 5) != 0 || lstat(l->address + 5, &st) != 0)
-		return;
-	l->device = st.st_dev;
-	l->inode = st.st_ino;
-}
-
-void
-predecessor_give_sockets(struct predecessor *p, struct listeners *given)
-{
-	*given = (struct listeners){ .admin = { .fd = -1 } };
-	for (unsigned i = 0; i < p->n_sockets; i++) {
-		const struct handover_socket *s = &p->record->sockets[i];
-		struct listener one;
-		struct err e;
-
-		if ((!s->admin && given->n == LISTEN_MAX) ||
-		    listen_take(&one, p->sockets[i], &e) != 0)
-			continue;
-		p->sockets[i] = -1;
-		snprintf(one.configured, sizeof(one.configured), "%s", s->configured);
-		if (s->own_file)
-			own_file(&one);
-		if (s->admin)
-			given->admin = one;
-		else
-			given->all[given->n++] = one;
-	}
-}
-
-void
-predecessor_give_limits(struct master *m)
-{
-	int fd = m->predecessor->limits_fd;
-	struct err e;
-
-	m->predecessor->limits_fd = -1;
-	m->limits_inherited = limits_adopt(&m->limits, fd, &e) == 0;
-	if (!m->limits_inherited)
-		log_event(LOG_WARN, "limits_begin_anew",
-		    "the limits of the old grayd cannot be taken over, so that for a minute twice "
-		    "as much may be admitted: %s",
-		    e.msg);
-}
 
 /* What was taken hold of for good must stay where it is. */
 static int
@@ -249,9 +65,9 @@ predecessor_ready(struct master *m)
 {
 	struct predecessor *p = m->predecessor;
 
-	if (p == NULL || p->phase != MET)
+	if (p == NULL || p->phase != PREDECESSOR_MET)
 		return;
-	p->phase = WAITING;
+	p->phase = PREDECESSOR_WAITING;
 	if (channel_send(p->fd, CHANNEL_READY, "", 0, NULL, 0) != 0)
 		master_fail(m, "the old grayd does not listen any more");
 }
@@ -259,7 +75,7 @@ predecessor_ready(struct master *m)
 bool
 predecessor_is_settled(const struct master *m)
 {
-	return m->predecessor == NULL || m->predecessor->phase == SERVING;
+	return m->predecessor == NULL || m->predecessor->phase == PREDECESSOR_SERVING;
 }
 
 /* ---- taking over -------------------------------------------------------------------------------
@@ -327,7 +143,7 @@ on_go(struct master *m, struct predecessor *p)
 		master_fail(m, e.msg);
 		return;
 	}
-	p->phase = SERVING;
+	p->phase = PREDECESSOR_SERVING;
 	if (channel_send(p->fd, CHANNEL_SERVING, "", 0, NULL, 0) != 0) {
 		master_fail(m, "the old grayd does not listen any more");
 		return;
@@ -393,7 +209,7 @@ count_lost(struct master *m, const struct handover *last)
 static void
 on_gone(struct master *m, struct predecessor *p)
 {
-	if (p->phase != SERVING) {
+	if (p->phase != PREDECESSOR_SERVING) {
 		predecessor_free(p);
 		master_fail(m, "the old grayd is gone before it handed over");
 		return;
@@ -418,11 +234,11 @@ on_message(evutil_socket_t fd, short what, void *arg)
 			on_gone(m, p);
 			break;
 		}
-		if (p->message.kind == CHANNEL_GO && p->phase == WAITING)
+		if (p->message.kind == CHANNEL_GO && p->phase == PREDECESSOR_WAITING)
 			on_go(m, p);
 		else if (p->message.kind == CHANNEL_ACKED)
 			on_acked(m, p);
-		else if (p->message.kind == CHANNEL_TOTALS && p->phase == SERVING)
+		else if (p->message.kind == CHANNEL_TOTALS && p->phase == PREDECESSOR_SERVING)
 			on_totals(m, p);
 		if (m->predecessor == p)
 			channel_close_fds(&p->message);
@@ -446,7 +262,7 @@ say_policy(struct predecessor *p, const struct policy *policy)
 void
 predecessor_publish(struct master *m)
 {
-	if (m->predecessor != NULL && m->predecessor->phase == SERVING)
+	if (m->predecessor != NULL && m->predecessor->phase == PREDECESSOR_SERVING)
 		say_policy(m->predecessor, &m->policy);
 }
 
@@ -461,7 +277,7 @@ predecessor_is_missing(const struct master *m, uint64_t revision)
 {
 	const struct predecessor *p = m->predecessor;
 
-	return p != NULL && p->phase == SERVING && p->acked.revision < revision;
+	return p != NULL && p->phase == PREDECESSOR_SERVING && p->acked.revision < revision;
 }
 
 unsigned
@@ -469,7 +285,7 @@ predecessor_acknowledged(const struct master *m, uint64_t revision)
 {
 	const struct predecessor *p = m->predecessor;
 
-	return p != NULL && p->phase == SERVING && p->acked.revision >= revision
+	return p != NULL && p->phase == PREDECESSOR_SERVING && p->acked.revision >= revision
 		   ? p->acked.acknowledged
 		   : 0;
 }
@@ -506,7 +322,7 @@ say(struct master *m, enum channel_kind kind)
 {
 	struct predecessor *p = m->predecessor;
 
-	if (p != NULL && p->phase == SERVING)
+	if (p != NULL && p->phase == PREDECESSOR_SERVING)
 		(void)!channel_send(p->fd, kind, "", 0, NULL, 0);
 }
 

@@ -16,6 +16,9 @@
 struct master;
 struct predecessor;
 
+/* ---- before there is a loop: predecessor_meet.c -----------------------------------------------
+ */
+
 /* Before the config is read: takes what the old master says, its keys among it. *out is NULL where
  * nobody did, and this is an ordinary start. Waits at most a few seconds. -1: `e`, and the old
  * master was told. */
@@ -23,12 +26,17 @@ int predecessor_meet(struct predecessor **out, struct err *e) MUST_CHECK;
 /* The start has failed: the old master is told why, and goes on. NULL is fine. */
 void predecessor_refuse(struct predecessor *p, const char *why);
 
-/* Where there is one, in the order of the start: */
+/* Where there is one: */
 /* The sockets of the old master. */
 void predecessor_give_sockets(struct predecessor *p, struct listeners *given);
 /* The limits, if this version understands them: sets m->limits_inherited. */
 void predecessor_give_limits(struct master *m);
-/* Listens to the old master; takes its policy over, as far as the config allows. */
+
+/* ---- from the loop's begin until it has left: predecessor.c ------------------------------------
+ */
+
+/* Where there is one: listens to the old master; takes its policy over, as far as the config
+ * allows. */
 int predecessor_begin(struct master *m, struct err *e) MUST_CHECK;
 /* The workers are ready and held. */
 void predecessor_ready(struct master *m);
@@ -47,8 +55,8 @@ unsigned predecessor_acknowledged(const struct master *m, uint64_t revision);
 /* Adds what its workers have told of a rollback to a receipt of the same revision. */
 struct receipt;
 void predecessor_add_rollback(const struct master *m, struct receipt *r);
-/* It has not answered or left in time: it is killed, and its workers, without a master, lower themselves.
- */
+/* It has not answered or left in time: it is killed, and its workers, without a master, lower
+ * themselves. */
 void predecessor_kill(struct master *m);
 void predecessor_stop(struct master *m);
 void predecessor_reopen_logs(struct master *m);
