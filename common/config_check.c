@@ -229,7 +229,9 @@ finish_release(struct reader *r, void *base, const cJSON *given)
 	if (plan->mode == PLAN_AUTO && release->guard.mode == GUARD_OFF) {
 		reader_enter(r, "plan");
 		return reader_fail_key(r, cJSON_GetObjectItemCaseSensitive(given, "plan"), "mode",
-		    "\"auto\" goes by what the guard says, and guard.mode is \"off\"");
+		    "\"auto\" goes by what the guard says, and guard.mode is \"off\": let it be "
+		    "\"rollback\", or "
+		    "plan.mode \"timed\" or \"manual\"");
 	}
 	return 0;
 }

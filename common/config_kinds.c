@@ -4,6 +4,7 @@
  * and strings; see config_fields.h. Each knows how it is read, printed and freed.
  */
 #include <assert.h>
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,7 +100,8 @@ read_real(struct reader *r, const struct field *f, void *base, const cJSON *v)
 	if (!cJSON_IsNumber(v))
 		return reader_fail_kind(r, v, "a number");
 	if (!(value >= f->min && value <= f->max))
-		return reader_fail(r, v, "expected a number from %g to %g", f->min, f->max);
+		return reader_fail(r, v, "expected a number from %g to %g, found %g%s", f->min,
+		    f->max, value, f->max <= 1 ? "; it is a fraction: 0.01 is 1 %" : "");
 	*(double *)field_at(f, base) = value;
 	return 0;
 }
@@ -117,13 +119,24 @@ const struct kind kind_real = { .read = read_real, .print = print_real };
 static int
 fail_word(struct reader *r, const struct field *f, const cJSON *v)
 {
-	char list[160] = "";
+	char list[160] = "", typed[64] = "", hint[192];
+	struct nearest near;
 	size_t n = 0;
 
 	for (unsigned i = 0; f->words[i] != NULL && n < sizeof(list); i++)
 		n += (size_t)snprintf(
 		    list + n, sizeof(list) - n, "%s\"%s\"", i == 0 ? "" : ", ", f->words[i]);
-	return reader_fail(r, v, "expected one of %s", list);
+	if (!cJSON_IsString(v))
+		return reader_fail(r, v, "expected one of %s, found %s", list, json_kind_name(v));
+	for (n = 0; v->valuestring[n] != '\0' && n + 1 < sizeof(typed); n++)
+		typed[n] = (char)tolower((unsigned char)v->valuestring[n]);
+	near = nearest_begin(typed);
+	/* Of the shortest words the nearest may mean the opposite: "on", "off". */
+	for (unsigned i = 0; f->words[i] != NULL; i++)
+		if (n > 3 || strcmp(typed, f->words[i]) == 0)
+			nearest_try(&near, f->words[i]);
+	return reader_fail(r, v, "expected one of %s, found \"%.64s\"%s", list, v->valuestring,
+	    nearest_hint(&near, hint));
 }
 
 static int

@@ -169,6 +169,13 @@ object_free(const struct object *o, void *base)
 static int
 read_embedded(struct reader *r, const struct field *f, void *base, const cJSON *v)
 {
+	const struct field *mode = find_field(f->object, "mode");
+
+	/* "guard": "off" */
+	if (cJSON_IsString(v) && mode != NULL)
+		return reader_fail(r, v,
+		    "expected an object, found a string: write { \"mode\": \"%.64s\" }",
+		    v->valuestring);
 	return object_overlay(r, f->object, field_at(f, base), v);
 }
 

@@ -113,7 +113,10 @@ nearest_begin(const char *typed)
 void
 nearest_try(struct nearest *n, const char *known)
 {
-	unsigned distance = alike_distance(n->typed, known);
+	size_t typed = strlen(n->typed);
+	/* "dwell" is "dwell_ms" without its unit. */
+	bool unit = typed > 2 && strncmp(n->typed, known, typed) == 0 && known[typed] == '_';
+	unsigned distance = unit ? 1 : alike_distance(n->typed, known);
 
 	if (distance < n->distance && distance < strlen(known)) {
 		n->best = known;
