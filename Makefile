@@ -136,6 +136,8 @@ install: all ## to $(DESTDIR)$(prefix); programs, man pages, example configs
 	install -d $(DESTDIR)$(prefix)/share/doc/grayd
 	install -m 644 README.md LICENSE etc/*.json etc/grayd.service etc/grayd.socket \
 	    etc/prometheus-alerts.yml $(DESTDIR)$(prefix)/share/doc/grayd/
+	install -m 644 tests/simprovider/README.md $(DESTDIR)$(prefix)/share/doc/grayd/simprovider.md
+	install -m 644 daemon/guard.md $(DESTDIR)$(prefix)/share/doc/grayd/
 	install -m 755 etc/rollout.sh $(DESTDIR)$(prefix)/share/doc/grayd/
 	install -d $(DESTDIR)$(prefix)/share/bash-completion/completions
 	$(BIN)/grayctl completion > $(DESTDIR)$(prefix)/share/bash-completion/completions/grayctl

@@ -29,6 +29,10 @@ static const struct param_info params[PARAM_COUNT] = {
 	{                              \
 		ROLE_OPTION, PARAM_##p \
 	}
+#define MUST(p)                      \
+	{                            \
+		ROLE_MUST, PARAM_##p \
+	}
 #define INSTEAD(p)                      \
 	{                               \
 		ROLE_INSTEAD, PARAM_##p \
@@ -226,6 +230,20 @@ param_parse(enum param id, const char *text, struct command_value *out, struct e
 	return 0;
 }
 
+static int
+fail_missing(enum verb v, const struct verb_param *p, struct err *e)
+{
+	const struct param_info *info = param_info(p->param);
+	const char *verb = verb_info(v)->name;
+
+	if (p->role == ROLE_MUST)
+		return err_set(e, "%s: which one? add -%c %s: %s", verb, info->letter,
+		    info->metavar, info->help);
+	/* Of a choice between words the words say more than what they are called. */
+	return err_set(e, "%s: %s is missing", verb,
+	    strchr(info->metavar, '|') != NULL ? info->metavar : info->name);
+}
+
 int
 verb_complete(enum verb v, const struct command_value values[PARAM_COUNT], struct err *e)
 {
@@ -236,10 +254,10 @@ verb_complete(enum verb v, const struct command_value values[PARAM_COUNT], struc
 		if (p->role == ROLE_INSTEAD && values[p->param].given)
 			instead = params[p->param].name;
 	for (const struct verb_param *p = info->params; p->role != ROLE_END; p++) {
-		if (p->role != ROLE_NEED && p->role != ROLE_MANY)
+		if (p->role != ROLE_NEED && p->role != ROLE_MANY && p->role != ROLE_MUST)
 			continue;
 		if (instead == NULL && !values[p->param].given)
-			return err_set(e, "%s: %s is missing", info->name, params[p->param].name);
+			return fail_missing(v, p, e);
 		if (instead != NULL && values[p->param].given)
 			return err_set(e, "%s: %s and %s exclude each other", info->name,
 			    params[p->param].name, instead);

@@ -42,7 +42,7 @@ enum param_type {
 
 enum param_where { WHERE_WIRE, WHERE_LOCAL };
 enum verb_right { RIGHT_LOCAL, RIGHT_READ, RIGHT_CHANGE };
-enum param_role { ROLE_END, ROLE_NEED, ROLE_MAY, ROLE_OPTION, ROLE_INSTEAD, ROLE_MANY };
+enum param_role { ROLE_END, ROLE_NEED, ROLE_MAY, ROLE_OPTION, ROLE_MUST, ROLE_INSTEAD, ROLE_MANY };
 
 struct param_info {
 	const char *name;

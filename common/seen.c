@@ -290,3 +290,11 @@ seen_answer_take(struct seen_region *s, uint64_t tag, struct seen_facts *out)
 	out->key = key;
 	return out->share_bp <= HASH_BUCKETS;
 }
+
+bool
+seen_answer_taken(struct seen_region *s, uint64_t tag)
+{
+	const struct seen_answer *a = place_of(s, tag);
+
+	return tally_get(&a->tag) == tag && tally_get(&a->what) != 0 && tally_get(&a->check) == 0;
+}

@@ -77,3 +77,5 @@ uint64_t seen_answer_tag(uint64_t rollout_tag, const char *request_id);
 void seen_answer_put(struct seen_region *s, uint64_t tag, const struct seen_facts *v);
 /* Takes it out, so that it is judged once. False: it is not, or no longer, known. */
 bool seen_answer_take(struct seen_region *s, uint64_t tag, struct seen_facts *out);
+/* Whether it was taken out, and nothing else stands in its place yet. */
+bool seen_answer_taken(struct seen_region *s, uint64_t tag);

@@ -171,7 +171,7 @@ read_option(struct reader *r)
 	     p++) {
 		const struct param_info *info = param_info(p->param);
 
-		if (p->role != ROLE_OPTION && p->role != ROLE_INSTEAD)
+		if (p->role != ROLE_OPTION && p->role != ROLE_MUST && p->role != ROLE_INSTEAD)
 			continue;
 		if (!(o.letter != 0 ? o.letter == info->letter : strcmp(o.name, info->name) == 0))
 			continue;

@@ -75,7 +75,7 @@ print_verb(FILE *out, const struct verb_info *info)
 			fputs("words=$verbs ", out);
 	fputs("options+='", out);
 	for (p = info->params; p->role != ROLE_END; p++)
-		if (p->role == ROLE_OPTION || p->role == ROLE_INSTEAD)
+		if (p->role == ROLE_OPTION || p->role == ROLE_MUST || p->role == ROLE_INSTEAD)
 			print_option(out, param_info(p->param)->name);
 	fputs("' ;;\n", out);
 }

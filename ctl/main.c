@@ -87,7 +87,7 @@ main(int argc, char *argv[])
 		exits = ask_until(&args, output, &screen);
 	} else if (args.values[PARAM_WAIT].given) {
 		exits = ask_then_wait(&args, output, &screen);
-	} else if (args.values[PARAM_WATCH].given) {
+	} else if (args.values[PARAM_WATCH].given || args.verb == VERB_TOP) {
 		exits = ask_forever(&args, output, &screen);
 	} else {
 		exits = ask_once(&args, output, &screen);

@@ -32,10 +32,25 @@ extern const struct output output_text, output_json;
 
 /* ---- text_show.c, for output_text ------------------------------------------------------------ */
 output_show_fn text_show_status, text_show_workers;
+/* ---- text_top.c ------------------------------------------------------------------------------ */
+output_show_fn text_show_top;
 /* ---- text_rollout.c -------------------------------------------------------------------------- */
 output_show_fn text_show_changed, text_show_route;
 /* One line for each release in an answer to `status` that somebody should know more about. */
 void text_print_rollouts(const struct screen *screen, const struct cJSON *status);
+/* ---- text_next.c ----------------------------------------------------------------------------- */
+#define TEXT_NEXT_BYTES	 1024
+#define TEXT_NAMES_BYTES 320
+/* Each writes into `out` and returns it; empty where there is nothing to say. What comes next for a
+ * release of `status` or an answer to `explain`, or what would help. */
+char *text_next(const struct cJSON *release, char out[TEXT_NEXT_BYTES]);
+/* When a hold, a rollback or the end came, by whom and why. */
+char *text_cause(const struct cJSON *release, const char *now, char out[TEXT_NEXT_BYTES]);
+/* Texts of a list, with something between them. */
+char *text_names(const struct cJSON *list, const char *between, char out[TEXT_NAMES_BYTES]);
+/* What the guard still needs. False: it waits for nothing. */
+bool text_missing(const struct cJSON *guard, char out[TEXT_NEXT_BYTES]);
+
 /* ---- text_limits.c --------------------------------------------------------------------------- */
 void text_print_limits(const struct screen *screen, const struct cJSON *answer);
 /* ---- text_journal.c -------------------------------------------------------------------------- */

@@ -33,11 +33,10 @@ show_reloaded(const struct screen *screen, const cJSON *answer)
 
 	fprintf(screen->out, "reload: generation %.0f of the workers serves under %s\n",
 	    answer_number(answer, "generation"), answer_text(answer, "config"));
-	cJSON_ArrayForEach (ended, answer_get(answer, "ended"))
-		fprintf(screen->out,
-		    "%s: its rollout is over, since the config has other models for it; everything "
-		    "goes to stable\n",
-		    answer_text(ended, "release"));
+	cJSON_ArrayForEach(ended, answer_get(answer, "ended")) fprintf(screen->out,
+	    "%s: its rollout is over, since the config has other models for it; everything "
+	    "goes to stable\n",
+	    answer_text(ended, "release"));
 }
 
 static void
@@ -105,6 +104,7 @@ show_failure(const struct screen *screen, const struct args *args, const cJSON *
 #define show_cost    text_show_cost
 #define show_explain text_show_explain
 #define show_replay  text_show_replay
+#define show_top     text_show_top
 const struct output output_text = {
 	.show = {
 #define VERB(id, name, right, handler, show, ...) [VERB_##id] = show_##show,

@@ -24,7 +24,7 @@ put_stand(struct table *t, const cJSON *stand)
 static void
 put_entry(struct table *t, const cJSON *entry, const char *now)
 {
-	char time[WORDS_BYTES];
+	char time[WORDS_BYTES], waived[TEXT_NAMES_BYTES];
 	const char *release = answer_text(entry, "release");
 
 	table_put(t, "%s", words_time(time, answer_text(entry, "time"), now));
@@ -33,7 +33,9 @@ put_entry(struct table *t, const cJSON *entry, const char *now)
 	put_stand(t, answer_get(entry, "to"));
 	table_put(t, "%.0f", answer_number(entry, "revision"));
 	table_put(t, "%s", answer_text(entry, "actor"));
-	table_put(t, "%s", answer_text(entry, "command"));
+	text_names(answer_get(entry, "waived"), ",", waived);
+	table_put(t, "%s%s%s", answer_text(entry, "command"), waived[0] != '\0' ? " --waive " : "",
+	    waived);
 	table_put(t, "%s", answer_text(entry, "reason"));
 }
 

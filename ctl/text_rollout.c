@@ -121,14 +121,39 @@ text_show_changed(const struct screen *screen, const struct args *args, const cJ
 
 /* ---- what happens next, below `status` ------------------------------------------------------- */
 
+/* A line about a release: "demo: TEXT", in colour where `what` is. What others wrote comes out
+ * printable. */
 static void
-print_hold(const struct screen *screen, const cJSON *r)
+print_line(const struct screen *screen, const cJSON *r, enum colour colour, const char *what,
+    const char *text)
 {
-	fprintf(screen->out, "%s: %son hold%s: %s; %s\n", answer_text(r, "release"),
-	    colour_begin(COLOUR_WARN, screen->colour), colour_end(COLOUR_WARN, screen->colour),
-	    answer_text(r, "hold_text"),
-	    answer_is_true(r, "hold_recovers") ? "it goes on when that is over, or with resume"
-					       : "resume goes on");
+	char clean[2 * TEXT_NEXT_BYTES];
+
+	if (what[0] == '\0' && text[0] == '\0')
+		return;
+	snprintf(clean, sizeof(clean), "%s", text);
+	printable_clean(clean);
+	fprintf(screen->out, "%s: %s%s%s%s\n", answer_text(r, "release"),
+	    colour_begin(colour, screen->colour), what, colour_end(colour, screen->colour), clean);
+}
+
+/* On hold, or rolled back: since when, by whom, why. */
+static void
+print_standstill(const struct screen *screen, const cJSON *r, const char *what, const char *now)
+{
+	const char *silence = answer_text(r, "silence");
+	char cause[TEXT_NEXT_BYTES], text[2 * TEXT_NEXT_BYTES];
+	bool told = text_cause(r, now, cause)[0] != '\0';
+
+	if (told)
+		snprintf(text, sizeof(text), " since %s%s%s", cause, silence[0] != '\0' ? "; " : "",
+		    silence);
+	else
+		snprintf(text, sizeof(text), "%s%s%s%s",
+		    answer_text(r, "hold_text")[0] != '\0' ? ": " : "", answer_text(r, "hold_text"),
+		    silence[0] != '\0' ? ": " : "", silence);
+	if (told || text[0] != '\0') /* else the table has said it */
+		print_line(screen, r, COLOUR_WARN, what, text);
 }
 
 /* The end of a rollout is a line in the config. */
@@ -145,65 +170,65 @@ print_done(const struct screen *screen, const cJSON *r, const char *config)
 	    answer_text(answer_get(arms, "candidate"), "model"));
 }
 
-static void
-print_next(const struct screen *screen, const cJSON *r)
-{
-	const cJSON *plan = answer_get(r, "plan");
-	const char *phase = answer_text(plan, "phase");
-	bool bake = strcmp(phase, "bake") == 0;
-	bool manual = strcmp(answer_text(plan, "mode"), "manual") == 0 &&
-		      strcmp(answer_text(r, "state"), "step") == 0 && !answer_is_true(r, "frozen");
-	char left[WORDS_BYTES], next[WORDS_BYTES];
-
-	words_seconds(left, (uint64_t)answer_number(plan, "remaining_s"));
-	answer_percent(plan, "next_percent", next);
-	if (strcmp(phase, "gate") == 0 && !cJSON_IsNumber(answer_get(plan, "next_percent")))
-		fprintf(screen->out, "%s: at the last stage of its plan: promote --full goes on\n",
-		    answer_text(r, "release"));
-	else if (strcmp(phase, "gate") == 0)
-		fprintf(screen->out, "%s: waits at a gate; promote goes to %s\n",
-		    answer_text(r, "release"), next);
-	else if (manual && cJSON_IsNumber(answer_get(plan, "next_percent")))
-		fprintf(screen->out, "%s: promote goes to %s\n", answer_text(r, "release"), next);
-	else if (answer_is_true(plan, "moves"))
-		fprintf(screen->out, "%s: %s%s in %s%s\n", answer_text(r, "release"),
-		    bake ? "done" : "", bake ? "" : next, left,
-		    answer_is_true(plan, "idle")
-			? " of traffic; nobody asks now, and its clocks stand still"
-			: "");
-}
-
 /* What it thinks, where that matters: explain tells more. */
 static void
 print_guard(const struct screen *screen, const cJSON *r)
 {
 	const cJSON *guard = answer_get(r, "guard");
-	const char *verdict = answer_text(guard, "verdict");
-	bool bad = strcmp(verdict, "hold") == 0 || strcmp(verdict, "rollback") == 0;
-	enum colour colour = bad ? COLOUR_WARN : COLOUR_NONE;
-	struct err reason;
+	const char *verdict = answer_text(guard, "verdict"), *mode = answer_text(guard, "mode");
+	bool back = strcmp(verdict, "rollback") == 0, bad = back || strcmp(verdict, "hold") == 0;
+	bool told = strcmp(answer_text(r, "hold"), "symptom") == 0 &&
+		    cJSON_IsObject(answer_get(r, "cause"));
+	char names[TEXT_NAMES_BYTES], text[TEXT_NEXT_BYTES];
 
-	if (verdict[0] == '\0' ||
-	    (!bad && !answer_is_true(answer_get(r, "plan"), "waits_for_guard")))
+	if (verdict[0] != '\0' && !told &&
+	    (bad || answer_is_true(answer_get(r, "plan"), "waits_for_guard"))) {
+		bool watches = bad && strcmp(mode, "watch") == 0;
+
+		snprintf(text, sizeof(text), ": %s", answer_text(guard, "reason"));
+		print_line(screen, r, bad ? COLOUR_WARN : COLOUR_NONE,
+		    watches && back ? "the guard would roll back, but its mode is watch"
+		    : watches	    ? "the guard would hold, but its mode is watch"
+		    : back	    ? "the guard says rollback"
+		    : bad	    ? "the guard says hold"
+		    : strcmp(verdict, "safe") == 0 ? "the guard says safe"
+						   : "the guard says wait",
+		    text);
+	}
+	if (text_names(answer_get(guard, "warns"), ", ", names)[0] == '\0')
 		return;
-	err_set(&reason, "%s", answer_text(guard, "reason"));
-	printable_clean(reason.msg);
-	fprintf(screen->out, "%s: the guard says %s%s%s: %s\n", answer_text(r, "release"),
-	    colour_begin(colour, screen->colour), verdict, colour_end(colour, screen->colour),
-	    reason.msg);
+	snprintf(
+	    text, sizeof(text), ": worse than it should be, by the guard's evidence: %s", names);
+	print_line(screen, r, COLOUR_WARN, "warning", text);
+}
+
+/* Nobody should wonder later why nothing was said. */
+static void
+print_waived(const struct screen *screen, const cJSON *r)
+{
+	char names[TEXT_NAMES_BYTES], text[TEXT_NEXT_BYTES];
+
+	if (text_names(answer_get(r, "waived"), ", ", names)[0] == '\0')
+		return;
+	snprintf(text, sizeof(text),
+	    "waived in this rollout: %s; history tells since when, by whom and why", names);
+	print_line(screen, r, COLOUR_NONE, "", text);
 }
 
 static void
 print_warnings(const struct screen *screen, const cJSON *r, const char *now)
 {
-	const char *warning = answer_text(answer_get(r, "plan"), "warning_text");
+	const cJSON *plan = answer_get(r, "plan");
+	const char *warning = answer_text(plan, "warning_text");
+	const char *silence = answer_text(plan, "silence");
 	const char *until = answer_text(r, "frozen_until"), *name = answer_text(r, "release");
 	char words[WORDS_BYTES];
 
 	if (warning[0] != '\0')
-		fprintf(screen->out, "%s: %swarning%s: %s\n", name,
+		fprintf(screen->out, "%s: %swarning%s: %s%s%s\n", name,
 		    colour_begin(COLOUR_WARN, screen->colour),
-		    colour_end(COLOUR_WARN, screen->colour), warning);
+		    colour_end(COLOUR_WARN, screen->colour), warning,
+		    silence[0] != '\0' ? ": " : "", silence);
 	if (answer_is_true(r, "frozen") && until[0] != '\0')
 		fprintf(screen->out, "%s: frozen until %s; unfreeze ends it\n", name,
 		    words_time(words, until, now));
@@ -236,22 +261,23 @@ print_alarms(const struct screen *screen, const cJSON *r, const char *now)
 void
 text_print_rollouts(const struct screen *screen, const cJSON *status)
 {
+	const char *now = answer_text(status, "now");
+	char next[TEXT_NEXT_BYTES];
 	const cJSON *r;
 
 	cJSON_ArrayForEach(r, answer_get(status, "releases"))
 	{
 		if (strcmp(answer_text(r, "state"), "hold") == 0)
-			print_hold(screen, r);
+			print_standstill(screen, r, "on hold", now);
+		else if (strcmp(answer_text(r, "state"), "rolled_back") == 0)
+			print_standstill(screen, r, "rolled back", now);
 		else if (strcmp(answer_text(r, "state"), "done") == 0)
 			print_done(screen, r, answer_text(answer_get(status, "grayd"), "config"));
-		else if (strcmp(answer_text(r, "state"), "rolled_back") == 0)
-			fprintf(screen->out, "%s: restart begins a new rollout\n",
-			    answer_text(r, "release"));
-		else
-			print_next(screen, r);
+		print_line(screen, r, COLOUR_NONE, "", text_next(r, next));
 		print_guard(screen, r);
-		print_warnings(screen, r, answer_text(status, "now"));
-		print_alarms(screen, r, answer_text(status, "now"));
+		print_waived(screen, r);
+		print_warnings(screen, r, now);
+		print_alarms(screen, r, now);
 	}
 }
 

@@ -42,8 +42,8 @@ print_grayd(const struct screen *screen, const cJSON *grayd)
 	bool serving = answer_is_true(grayd, "serving");
 	enum colour colour = serving ? COLOUR_GOOD : COLOUR_BAD;
 
-	fprintf(screen->out, "grayd %s, pid %.0f, up %s%s",
-	    answer_text(grayd, "version"), answer_number(grayd, "pid"),
+	fprintf(screen->out, "grayd %s, pid %.0f, up %s%s", answer_text(grayd, "version"),
+	    answer_number(grayd, "pid"),
 	    words_seconds(up, (uint64_t)answer_number(grayd, "uptime_s")),
 	    cJSON_GetArraySize(answer_get(grayd, "listen")) > 0 ? ", listening on" : "");
 	cJSON_ArrayForEach(address, answer_get(grayd, "listen"))
@@ -52,7 +52,7 @@ print_grayd(const struct screen *screen, const cJSON *grayd)
 	}
 	fprintf(screen->out, "\n%s%s%s, %.0f of %.0f workers ready, %.0f with the newest policy",
 	    colour_begin(colour, screen->colour),
-	    answer_is_true(grayd, "stopping") ? "stopping"
+	    answer_is_true(grayd, "stopping")	  ? "stopping"
 	    : serving				  ? "serving"
 	    : answer_is_true(grayd, "validating") ? "asking the providers for their models"
 						  : "impaired",
@@ -75,7 +75,9 @@ put_stage(struct table *t, const cJSON *release)
 {
 	const cJSON *stages = answer_get(release, "stages"), *stage;
 	double percent = answer_number(release, "set_percent");
-	bool known = stages == NULL || percent == 0;
+	/* While it bakes, some of the 100 % may stay on stable. */
+	bool known =
+	    stages == NULL || percent == 0 || strcmp(answer_text(release, "state"), "bake") == 0;
 
 	cJSON_ArrayForEach(stage, stages)
 	{

@@ -31,6 +31,7 @@ describe_param(const struct verb_param *v, char *out, size_t size)
 	case ROLE_NEED: snprintf(out, size, " %s", p->metavar); break;
 	case ROLE_MANY: snprintf(out, size, " %s...", p->metavar); break;
 	case ROLE_MAY: snprintf(out, size, " [%s]", p->metavar); break;
+	case ROLE_MUST: snprintf(out, size, " %s %s", option, p->metavar); break;
 	case ROLE_INSTEAD: snprintf(out, size, " | %s", option); break;
 	case ROLE_OPTION:
 		snprintf(

@@ -122,6 +122,32 @@ void cmd_compare(struct cmd *cmd);
 void cmd_history(struct cmd *cmd);
 void cmd_verify(struct cmd *cmd);
 
+/* cmd_why.c: why a rollout stands where it stands */
+#define CMD_WHY_BYTES 1024
+struct guard_view;
+struct plan_view;
+struct verdict;
+/* "cause": who led to a hold, a rollback or the end, when and why; null where nobody knows. */
+void cmd_put_cause(struct cmd *cmd, cJSON *in, const struct policy_release *set);
+/* What keeps requests from a candidate that answers none. False: nothing that is known. */
+bool cmd_say_silence(const struct cmd *cmd, const struct policy_release *set,
+    const struct config_release *release, char out[CMD_WHY_BYTES]);
+/* Whether the evidence is plainly against this symptom, for itself. */
+bool cmd_is_worse(const struct verdict *v, unsigned symptom);
+/* A list of what the bits mean, see release_waivable(). */
+void cmd_put_names(struct cmd *cmd, cJSON *in, const char *name, uint32_t bits);
+/* "worse": the symptoms and values that stand in the way, and that a waiver would have to name. */
+void cmd_put_worse(
+    struct cmd *cmd, cJSON *in, const struct policy_release *set, const struct guard_view *view);
+/* After a resume: that the guard will hold it again, as its evidence stands, and what to do. False:
+ * it will not. */
+bool cmd_say_held_again(const struct cmd *cmd, const struct policy_release *set,
+    const struct config_release *release, char out[CMD_WHY_BYTES]);
+/* What stands in the way of the next stage, the first of all that has to go. */
+void cmd_say_why(const struct cmd *cmd, const struct policy_release *set,
+    const struct config_release *release, const struct plan_view *plan,
+    const struct guard_view *guard, char out[CMD_WHY_BYTES]);
+
 /* cmd_guard.c: what the guard thinks */
 void cmd_explain(struct cmd *cmd);
 void cmd_replay(struct cmd *cmd);

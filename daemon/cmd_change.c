@@ -94,6 +94,20 @@ put_warning(struct cmd *cmd, cJSON *answer, const struct receipt *r)
 	cmd_put_text(cmd, answer, "warning", e.msg);
 }
 
+/* Resumed, against evidence that still stands: the next second brings the same hold. */
+static void
+warn_of_hold(struct cmd *cmd, cJSON *answer)
+{
+	const char *name = cmd->request.values[PARAM_RELEASE].text;
+	const struct config_release *release =
+	    config_find_release(cmd->master->config, name, strlen(name));
+	const struct policy_release *set = policy_find(&cmd->master->policy, name);
+	char text[CMD_WHY_BYTES];
+
+	if (release != NULL && set != NULL && cmd_say_held_again(cmd, set, release, text))
+		cmd_put_text(cmd, answer, "warning", text);
+}
+
 static void
 on_receipt(const struct receipt *r, void *arg)
 {
@@ -106,7 +120,10 @@ on_receipt(const struct receipt *r, void *arg)
 	}
 	answer = begin_answer(cmd, r->policy);
 	cmd_put_bool(cmd, answer, "changed", r->changed);
-	put_warning(cmd, answer, r);
+	if (cmd->request.verb == VERB_RESUME)
+		warn_of_hold(cmd, answer);
+	else
+		put_warning(cmd, answer, r);
 	if (cmd->request.verb == VERB_ROLLBACK)
 		cmd_put_bool(cmd, answer, "cut", cmd->request.values[PARAM_CUT].given);
 	put_receipt(cmd, answer, r);
@@ -176,37 +193,53 @@ cmd_pause(struct cmd *cmd)
 }
 
 static void
-refuse_waiver(struct cmd *cmd, const char *name)
+refuse_waiver(struct cmd *cmd, const char *name, size_t n)
 {
 	char known[256] = "";
-	size_t n = 0;
+	size_t used = 0;
 
-	for (unsigned i = 0; release_waivable(i) != NULL && n < sizeof(known); i++)
-		n += (size_t)snprintf(
-		    known + n, sizeof(known) - n, "%s%s", i > 0 ? ", " : "", release_waivable(i));
-	cmd_fail(cmd, CTL_USAGE, "resume: waive: \"%s\" is none of %s", name, known);
+	for (unsigned i = 0; release_waivable(i) != NULL && used < sizeof(known); i++)
+		used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s",
+		    i > 0 ? ", " : "", release_waivable(i));
+	cmd_fail(cmd, CTL_USAGE, "resume: waive: \"%.*s\" is none of %s", (int)n, name, known);
+}
+
+/* "length,cost" as bits. False: the command has failed. */
+static bool
+read_waivers(struct cmd *cmd, const char *names, uint32_t *out)
+{
+	for (const char *name = names;; name++) {
+		size_t n = strcspn(name, ",");
+		unsigned number = 0;
+
+		while (release_waivable(number) != NULL &&
+		       (strlen(release_waivable(number)) != n ||
+			   strncmp(release_waivable(number), name, n) != 0))
+			number++;
+		if (release_waivable(number) == NULL) {
+			refuse_waiver(cmd, name, n);
+			return false;
+		}
+		*out |= UINT32_C(1) << number;
+		name += n;
+		if (*name == '\0')
+			return true;
+	}
 }
 
 void
 cmd_resume(struct cmd *cmd)
 {
 	const struct command_value *values = cmd->request.values;
-	const char *name = values[PARAM_WAIVE].text;
-	unsigned number = 0;
+	const char *names = values[PARAM_WAIVE].text;
+	uint32_t waive = 0;
 
-	if (name == NULL) {
-		apply(cmd, (struct change){ .command = COMMAND_RESUME });
+	if (names != NULL && !read_waivers(cmd, names, &waive))
 		return;
-	}
-	while (release_waivable(number) != NULL && strcmp(release_waivable(number), name) != 0)
-		number++;
-	if (release_waivable(number) == NULL)
-		refuse_waiver(cmd, name);
-	else if (!values[PARAM_REASON].given)
+	if (waive != 0 && !values[PARAM_REASON].given)
 		cmd_fail(cmd, CTL_USAGE, "resume: a waiver needs a reason: add --reason TEXT");
 	else
-		apply(cmd,
-		    (struct change){ .command = COMMAND_RESUME, .waive = UINT32_C(1) << number });
+		apply(cmd, (struct change){ .command = COMMAND_RESUME, .waive = waive });
 }
 
 void
@@ -309,8 +342,8 @@ void
 cmd_reload(struct cmd *cmd)
 {
 	struct err e = { "" };
-	enum ctl_code code = generation_reload(cmd->master, &cmd->actor,
-	    cmd->request.values[PARAM_REASON].text, on_reloaded, cmd, &e);
+	enum ctl_code code = generation_reload(
+	    cmd->master, &cmd->actor, cmd->request.values[PARAM_REASON].text, on_reloaded, cmd, &e);
 
 	if (code != CTL_OK)
 		cmd_fail(cmd, code, "%s", e.msg);

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "daemon/cmd.h"
 #include "daemon/evidence.h"
 #include "daemon/guard.h"
@@ -72,10 +73,10 @@ put_missing(struct cmd *cmd, cJSON *in, const struct guard_view *view)
 }
 
 static void
-put_brief(struct cmd *cmd, cJSON *guard, const struct guard_view *view)
+put_brief(
+    struct cmd *cmd, cJSON *guard, const struct policy_release *set, const struct guard_view *view)
 {
 	const struct verdict *v = &view->verdict;
-	cJSON *warns;
 
 	cmd_put_text(cmd, guard, "mode", modes[view->mode]);
 	if (!view->on) {
@@ -89,16 +90,13 @@ put_brief(struct cmd *cmd, cJSON *guard, const struct guard_view *view)
 		cmd_put_null(cmd, guard, "age_ms");
 	else
 		cmd_put_number(cmd, guard, "age_ms", (double)view->age_ms);
-	warns = cmd_put_array(cmd, guard, "warns");
-	for (unsigned i = 0; release_waivable(i) != NULL; i++) {
-		cJSON *name = v->warns >> i & 1 ? cJSON_CreateString(release_waivable(i)) : NULL;
-
-		if ((v->warns >> i & 1) && !cJSON_AddItemToArray(warns, name)) {
-			cJSON_Delete(name);
-			cmd->no_memory = true;
-		}
-	}
-	put_missing(cmd, guard, view);
+	cmd_put_names(cmd, guard, "warns", v->warns);
+	cmd_put_worse(cmd, guard, set, view);
+	/* Nothing is waited for where nothing can advance any more. */
+	if (release_exposed(set->state) && set->state != STATE_DONE)
+		put_missing(cmd, guard, view);
+	else
+		cmd_put_null(cmd, guard, "missing");
 }
 
 void
@@ -108,7 +106,7 @@ cmd_put_guard(struct cmd *cmd, cJSON *in, const struct policy_release *set,
 	struct guard_view view;
 
 	guard_look(cmd->master, set, release, &view);
-	put_brief(cmd, cmd_put_object(cmd, in, "guard"), &view);
+	put_brief(cmd, cmd_put_object(cmd, in, "guard"), set, &view);
 }
 
 /* ---- explain --------------------------------------------------------------------------------- */
@@ -153,6 +151,80 @@ put_ratio(struct cmd *cmd, cJSON *in, const struct guard_view *view, unsigned sy
 	put_real(cmd, ratio, "high", r.high);
 }
 
+/* The symptoms with one action have one budget of error: each counts with its part of the weights.
+ * The logarithm of that part. */
+static double
+log_part(const struct verdict_rules *rules, unsigned symptom)
+{
+	double all = 0;
+
+	for (unsigned i = 0; i < SYMPTOM_COUNT; i++) {
+		if (rules->symptoms[i].action == rules->symptoms[symptom].action)
+			all += (double)rules->symptoms[i].weight;
+	}
+	return log((double)rules->symptoms[symptom].weight / all);
+}
+
+/* What acts: the sum over the symptoms with this action, of what each puts in. */
+static void
+put_together(struct cmd *cmd, cJSON *in, const struct guard_view *view, uint64_t action)
+{
+	const struct verdict *v = &view->verdict;
+	double harm = -HUGE_VAL, breaker = -HUGE_VAL;
+	cJSON *object;
+	bool any = false;
+
+	for (unsigned i = 0; i < SYMPTOM_COUNT; i++) {
+		const struct verdict_symptom *s = &v->symptoms[i];
+
+		if (view->c.rules->symptoms[i].action != action ||
+		    view->c.rules->symptoms[i].weight == 0)
+			continue;
+		any = true;
+		if (!s->waived)
+			harm = evidence_add(harm, log_part(view->c.rules, i) + s->harm);
+		breaker = evidence_add(breaker, log_part(view->c.rules, i) + s->breaker);
+	}
+	if (!any)
+		return;
+	object = cmd_put_object(cmd, in, actions[action]);
+	put_test(cmd, object, "harm", harm, v->harm_limit);
+	put_test(cmd, object, "breaker", breaker, v->breaker_limit);
+}
+
+static const char *
+symptom_standing(const struct guard_view *view, unsigned i)
+{
+	const struct verdict_symptom *s = &view->verdict.symptoms[i];
+
+	if (s->waived)
+		return "waived";
+	if (cmd_is_worse(&view->verdict, i))
+		return "worse";
+	if (view->c.done)
+		return "alone"; /* nothing is compared any more */
+	if (!s->needed)
+		return view->c.rules->symptoms[i].action == ACTION_WARN ? "warns_only"
+									: "not_judged";
+	return s->safe ? "safe" : "open";
+}
+
+static const char *
+value_standing(const struct guard_view *view, unsigned i)
+{
+	const struct verdict_value *v = &view->verdict.values[i];
+
+	if (v->waived)
+		return "waived";
+	if (view->c.done)
+		return "alone";
+	if (v->slower || v->slower_anywhere)
+		return "worse";
+	if (!v->needed)
+		return view->c.rules->values[i].action == ACTION_WARN ? "warns_only" : "too_few";
+	return v->safe ? "safe" : "open";
+}
+
 static void
 put_symptom(struct cmd *cmd, cJSON *in, const struct guard_view *view, unsigned i)
 {
@@ -165,6 +237,7 @@ put_symptom(struct cmd *cmd, cJSON *in, const struct guard_view *view, unsigned 
 	cmd_put_bool(cmd, in, "waived", s->waived);
 	cmd_put_bool(cmd, in, "needed", s->needed);
 	cmd_put_bool(cmd, in, "safe", s->safe);
+	cmd_put_text(cmd, in, "standing", symptom_standing(view, i));
 	put_bad(cmd, in, "candidate", s->bad[ARM_CANDIDATE], s->firsts[ARM_CANDIDATE]);
 	put_bad(cmd, in, "stable", s->bad[ARM_STABLE], s->firsts[ARM_STABLE]);
 	put_ratio(cmd, in, view, i);
@@ -174,6 +247,8 @@ put_symptom(struct cmd *cmd, cJSON *in, const struct guard_view *view, unsigned 
 	put_test(cmd, in, "breaker", s->breaker, v->breaker_limit);
 	put_test(cmd, in, "better", s->better, v->safe_limit);
 	put_test(cmd, in, "below", s->below, v->safe_limit);
+	put_test(cmd, in, "harm_part", s->harm + log_part(rules, i), v->harm_limit);
+	put_test(cmd, in, "breaker_part", s->breaker + log_part(rules, i), v->breaker_limit);
 }
 
 static void
@@ -186,6 +261,7 @@ put_value(struct cmd *cmd, cJSON *in, const struct guard_view *view, unsigned i)
 	cmd_put_bool(cmd, in, "waived", v->waived);
 	cmd_put_bool(cmd, in, "needed", v->needed);
 	cmd_put_bool(cmd, in, "safe", v->safe);
+	cmd_put_text(cmd, in, "standing", value_standing(view, i));
 	cmd_put_bool(cmd, in, "compared", v->compared);
 	cmd_put_number(cmd, in, "candidate", (double)v->n[ARM_CANDIDATE]);
 	cmd_put_number(cmd, in, "stable", (double)v->n[ARM_STABLE]);
@@ -229,11 +305,14 @@ static void
 put_tests(struct cmd *cmd, cJSON *in, const struct guard_view *view)
 {
 	const struct verdict *v = &view->verdict;
-	cJSON *tests = cmd_put_object(cmd, in, "tests"), *list;
+	cJSON *tests = cmd_put_object(cmd, in, "tests"), *together, *list;
 
 	put_test(cmd, tests, "breaker", v->breaker, v->breaker_limit);
 	put_test(cmd, tests, "harm", v->harm, v->harm_limit);
 	put_test(cmd, tests, "split", v->split, v->split_limit);
+	together = cmd_put_object(cmd, in, "together");
+	put_together(cmd, together, view, ACTION_ROLLBACK);
+	put_together(cmd, together, view, ACTION_HOLD);
 	list = cmd_put_array(cmd, in, "symptoms");
 	for (unsigned i = 0; i < SYMPTOM_COUNT; i++) {
 		if (v->symptoms[i].on)
@@ -250,32 +329,14 @@ put_tests(struct cmd *cmd, cJSON *in, const struct guard_view *view)
 	put_coverage(cmd, in, view->c.evidence);
 }
 
-/* What stands in the way of the next stage, in the order in which it has to go. */
-static const char *
-find_why(const struct policy_release *set, const struct config_release *release,
-    const struct plan_view *plan, const struct guard_view *guard)
+/* How requests failed that stable had to answer: what "error" was. */
+static void
+put_fallbacks(struct cmd *cmd, cJSON *in, const struct policy_release *set)
 {
-	if (!release_exposed(set->state) || set->state == STATE_DONE)
-		return release_state_text(set->state);
-	if (guard->on &&
-	    (guard->verdict.kind == VERDICT_ROLLBACK || guard->verdict.kind == VERDICT_HOLD))
-		return guard->verdict.reason;
-	if (set->state == STATE_HOLD)
-		return release_hold_text(set->hold);
-	if (set->frozen)
-		return "it is frozen: nothing starts or advances";
-	if (release->plan.mode == PLAN_MANUAL)
-		return "its plan is manual: promote goes on";
-	if (plan->idle)
-		return "nobody asks for it: the clocks of its plan stand still";
-	if (plan->phase == PHASE_SETTLE)
-		return "the share has just changed, and settles";
-	if (plan->phase == PHASE_GATE)
-		return "it stands at a gate: promote opens it";
-	if (release->plan.mode == PLAN_AUTO && guard->verdict.kind != VERDICT_SAFE)
-		return guard->verdict.reason;
-	return plan->phase == PHASE_BAKE ? "it bakes until bake_ms is over"
-					 : "it stays here until dwell_ms is over";
+	struct release_totals totals;
+
+	slots_sum_release(&cmd->master->slots, set->name, set->share_revision, &totals);
+	cmd_put_outcomes(cmd, in, "fallbacks", totals.arms[ARM_CANDIDATE].fallbacks);
 }
 
 void
@@ -287,6 +348,7 @@ cmd_explain(struct cmd *cmd)
 	const struct policy_release *set;
 	struct plan_view plan;
 	struct guard_view view;
+	char why[CMD_WHY_BYTES];
 	cJSON *answer;
 
 	if (release == NULL) {
@@ -294,11 +356,14 @@ cmd_explain(struct cmd *cmd)
 		return;
 	}
 	answer = cmd_begin(cmd);
+	cmd_put_time(cmd, answer, "now", clock_wall_us());
 	set = cmd_put_current(cmd, answer, name);
 	planner_look(cmd->master, set, release, &plan);
 	guard_look(cmd->master, set, release, &view);
-	cmd_put_text(cmd, answer, "why", find_why(set, release, &plan, &view));
+	cmd_say_why(cmd, set, release, &plan, &view, why);
+	cmd_put_text(cmd, answer, "why", why);
 	cmd_put_rollout(cmd, answer, set, release);
+	put_fallbacks(cmd, answer, set);
 	if (view.on)
 		put_tests(cmd, answer, &view);
 	cmd_answer(cmd, answer);
@@ -319,6 +384,7 @@ cmd_judge(struct cmd *cmd)
 	const char *name = values[PARAM_RELEASE].text, *word = values[PARAM_WORD].text;
 	const struct policy_release *set = policy_find(&cmd->master->policy, name);
 	bool good = strcmp(word, "good") == 0;
+	int result;
 	struct err e;
 
 	if (set == NULL) {
@@ -329,13 +395,9 @@ cmd_judge(struct cmd *cmd)
 		cmd_fail(cmd, CTL_USAGE, "judge: \"%s\" is neither good nor bad", word);
 		return;
 	}
-	if (!values[PARAM_REQUEST_ID].given) {
-		cmd_fail(
-		    cmd, CTL_USAGE, "judge: which answer? add --request-id ID, its x-request-id");
-		return;
-	}
-	if (guard_judge(cmd->master, set, values[PARAM_REQUEST_ID].text, good, &e) != 0)
-		cmd_fail(cmd, CTL_REFUSED, "%s", e.msg);
+	result = guard_judge(cmd->master, set, values[PARAM_REQUEST_ID].text, good, &e);
+	if (result != 0)
+		cmd_fail(cmd, result > 0 ? CTL_CONFLICT : CTL_REFUSED, "%s", e.msg);
 	else
 		cmd_answer(cmd, cmd_begin(cmd));
 }

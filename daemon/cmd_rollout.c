@@ -14,6 +14,19 @@
 
 /* ---- status ---------------------------------------------------------------------------------- */
 
+/* Why a candidate has no requests, where it is on hold for that or would be. */
+static void
+put_silence(struct cmd *cmd, cJSON *in, const struct policy_release *set,
+    const struct config_release *release)
+{
+	char text[CMD_WHY_BYTES];
+
+	if (cmd_say_silence(cmd, set, release, text))
+		cmd_put_text(cmd, in, "silence", text);
+	else
+		cmd_put_null(cmd, in, "silence");
+}
+
 static void
 put_plan(struct cmd *cmd, cJSON *in, const struct policy_release *set,
     const struct config_release *release)
@@ -40,22 +53,7 @@ put_plan(struct cmd *cmd, cJSON *in, const struct policy_release *set,
 	if (view.warning != HOLD_NONE) {
 		cmd_put_text(cmd, plan, "warning", release_hold_name(view.warning));
 		cmd_put_text(cmd, plan, "warning_text", release_hold_text(view.warning));
-	}
-}
-
-static void
-put_waivers(struct cmd *cmd, cJSON *in, uint32_t waived)
-{
-	cJSON *array = cmd_put_array(cmd, in, "waived");
-
-	for (unsigned i = 0; release_waivable(i) != NULL; i++) {
-		cJSON *name =
-		    waived & UINT32_C(1) << i ? cJSON_CreateString(release_waivable(i)) : NULL;
-
-		if ((waived & UINT32_C(1) << i) && !cJSON_AddItemToArray(array, name)) {
-			cJSON_Delete(name);
-			cmd->no_memory = true;
-		}
+		put_silence(cmd, plan, set, release);
 	}
 }
 
@@ -65,10 +63,13 @@ cmd_put_rollout(struct cmd *cmd, cJSON *in, const struct policy_release *set,
 {
 	if (set->state == STATE_HOLD)
 		cmd_put_bool(cmd, in, "hold_recovers", release_hold_recovers(set->hold));
+	if (set->state == STATE_HOLD && set->hold == HOLD_NO_DATA)
+		put_silence(cmd, in, set, release);
+	cmd_put_cause(cmd, in, set);
 	if (set->frozen && set->freeze_until_us != 0)
 		cmd_put_time(cmd, in, "frozen_until", set->freeze_until_us);
 	cmd_put_number(cmd, in, "rollout", (double)set->rollout_id);
-	put_waivers(cmd, in, set->waived);
+	cmd_put_names(cmd, in, "waived", set->waived);
 	put_plan(cmd, in, set, release);
 	cmd_put_guard(cmd, in, set, release);
 }

@@ -7,6 +7,7 @@
 #include "daemon/guard_state.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,8 +149,8 @@ put_gauges(struct master *m, const struct watched *w, const struct verdict *v)
 		const struct verdict_symptom *s = &v->symptoms[i];
 		_Atomic uint64_t *gauges = &r->guard.logs[GAUGE_SYMPTOMS + 2 * i];
 
-		put_log(&gauges[0], more(s->harm, s->breaker));
-		put_log(&gauges[1], more(s->better, s->below));
+		put_log(&gauges[0], s->on ? more(s->harm, s->breaker) : -HUGE_VAL);
+		put_log(&gauges[1], s->on ? more(s->better, s->below) : -HUGE_VAL);
 	}
 	put_log(&r->guard.logs[GAUGE_BREAKER], v->breaker);
 	put_log(&r->guard.logs[GAUGE_HARM], v->harm);

@@ -56,6 +56,7 @@ struct guard_view {
 void guard_look(struct master *m, const struct policy_release *now,
     const struct config_release *config, struct guard_view *out);
 
-/* What an outside judge says of an answer. -1: `e` says why it does not count. */
+/* What an outside judge says of an answer. -1: `e` says why it does not count; 1: since it was
+ * judged already. */
 int guard_judge(struct master *m, const struct policy_release *now, const char *request_id,
     bool good, struct err *e) MUST_CHECK;

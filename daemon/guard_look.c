@@ -65,12 +65,19 @@ guard_judge(struct master *m, const struct policy_release *now, const char *requ
 	struct seen_facts facts;
 	uint64_t tag = seen_answer_tag(seen_rollout_tag(now->name, now->rollout_id), request_id);
 
-	if (now->rollout_id == 0 || !seen_answer_take(m->seen, tag, &facts))
+	if (now->rollout_id == 0 || !seen_answer_take(m->seen, tag, &facts)) {
+		if (now->rollout_id != 0 && seen_answer_taken(m->seen, tag)) {
+			err_set(e, "the answer with the request id \"%s\" was judged already",
+			    request_id);
+			return 1;
+		}
 		return err_set(e,
 		    "no answer of this rollout with the request id \"%s\" waits to be judged: it "
 		    "is "
-		    "not known, too old, judged already, or was not in the statistics",
+		    "not known, too old, or was not in the statistics (a fallback, a pinned or a "
+		    "stress request)",
 		    request_id);
+	}
 	arm = r != NULL
 		  ? slot_evidence_arm(&r->evidence, now->rollout_id, facts.share_bp, facts.arm)
 		  : NULL;

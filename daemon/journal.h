@@ -42,6 +42,10 @@ int journal_take_over(struct master *m, int lock_fd, struct err *e) MUST_CHECK;
  * before the first publish. */
 void journal_restore(struct master *m, struct policy *p);
 
+/* Who put each release into the state that m->policy has, as far as nobody knows: see cause.h.
+ * Reads files: before anything is served. */
+void journal_recall_causes(struct master *m);
+
 /* Whether a raise can be tried. -1: why not, in words for the caller. */
 int journal_may_raise(const struct master *m, struct err *e) MUST_CHECK;
 /* Queues a record. -1: out of memory, `done` is not called; what does not raise leaves the alarm

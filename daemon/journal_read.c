@@ -16,7 +16,9 @@
 
 #include "common/clock.h"
 #include "common/json_escape.h"
+#include "common/policy.h"
 #include "daemon/journal_scan.h"
+#include "daemon/release.h"
 
 /* ---- history --------------------------------------------------------------------------------- */
 
@@ -31,6 +33,7 @@ struct search {
 	const char *release; /* empty: all */
 	uint64_t last;	     /* the sequence after which nothing counts */
 	struct audit_record *record;
+	struct policy before; /* by the record before this one, in the same file */
 };
 
 static int
@@ -54,10 +57,36 @@ add_stand(struct buf *out, const char *name, const struct audit_stand *s)
 	    words[s->state], s->share_bp / 100u, s->share_bp % 100u);
 }
 
+/* Symptoms that this record has waived. Of the first record of a file all that are waived count. */
+static int
+add_waived(struct buf *out, const struct search *s, const struct audit_change *c)
+{
+	const struct policy_release *after = policy_find(&s->record->policy, c->release);
+	const struct policy_release *before = policy_find(&s->before, c->release);
+	uint32_t waived = after != NULL ? after->waived : 0;
+	const char *between = "";
+
+	if (before != NULL)
+		waived &= ~before->waived;
+	if (waived == 0 || strcmp(s->record->command, "resume") != 0)
+		return 0;
+	if (buf_adds(out, ",\"waived\":[") != 0)
+		return -1;
+	for (unsigned i = 0; release_waivable(i) != NULL; i++) {
+		if (!(waived >> i & 1))
+			continue;
+		if (buf_addf(out, "%s\"%s\"", between, release_waivable(i)) != 0)
+			return -1;
+		between = ",";
+	}
+	return buf_adds(out, "]");
+}
+
 /* `c` is NULL for a record that changed no release. */
 static int
-add_entry(struct buf *out, const struct audit_record *r, const struct audit_change *c)
+add_entry(struct buf *out, const struct search *s, const struct audit_change *c)
 {
+	const struct audit_record *r = s->record;
 	char time[CLOCK_ISO_BYTES];
 
 	clock_iso(r->wall_us, time);
@@ -69,7 +98,8 @@ add_entry(struct buf *out, const struct audit_record *r, const struct audit_chan
 	if (c != NULL &&
 	    (add_member(out, "release", c->release) != 0 ||
 		buf_addf(out, ",\"rollout\":%llu", (unsigned long long)c->rollout_id) != 0 ||
-		add_stand(out, "from", &c->from) != 0 || add_stand(out, "to", &c->to) != 0))
+		add_stand(out, "from", &c->from) != 0 || add_stand(out, "to", &c->to) != 0 ||
+		add_waived(out, s, c) != 0))
 		return -1;
 	if (r->reason[0] != '\0' && add_member(out, "reason", r->reason) != 0)
 		return -1;
@@ -79,12 +109,12 @@ add_entry(struct buf *out, const struct audit_record *r, const struct audit_chan
 }
 
 static int
-ring_put(struct ring *ring, const struct audit_record *r, const struct audit_change *c)
+ring_put(struct ring *ring, const struct search *s, const struct audit_change *c)
 {
 	char **place = &ring->texts[ring->n % ring->limit];
 	struct buf text = { 0 };
 
-	if (add_entry(&text, r, c) != 0 || buf_add(&text, "", 1) != 0) {
+	if (add_entry(&text, s, c) != 0 || buf_add(&text, "", 1) != 0) {
 		buf_free(&text);
 		return -1;
 	}
@@ -100,20 +130,20 @@ search_record(const struct search *s, struct ring *ring)
 {
 	const struct audit_record *r = s->record;
 
-	if (r->n_changes == 0 && s->release[0] == '\0' && ring_put(ring, r, NULL) != 0)
+	if (r->n_changes == 0 && s->release[0] == '\0' && ring_put(ring, s, NULL) != 0)
 		return -1;
 	for (unsigned i = 0; i < r->n_changes; i++) {
 		const struct audit_change *c = &r->changes[i];
 
 		if ((s->release[0] == '\0' || strcmp(s->release, c->release) == 0) &&
-		    ring_put(ring, r, c) != 0)
+		    ring_put(ring, s, c) != 0)
 			return -1;
 	}
 	return 0;
 }
 
 static int
-search_file(int dir, uint64_t first, const struct search *s, struct ring *ring, struct err *e)
+search_file(int dir, uint64_t first, struct search *s, struct ring *ring, struct err *e)
 {
 	size_t n;
 	char *text = journal_load(dir, first, &n, e), *at = text, *end;
@@ -122,10 +152,13 @@ search_file(int dir, uint64_t first, const struct search *s, struct ring *ring, 
 
 	if (text == NULL)
 		return errno == ENOENT ? 0 : -1;
+	s->before.n_releases = 0;
 	while (rc == 0 && (end = memchr(at, '\n', n - (size_t)(at - text))) != NULL) {
 		if (audit_parse(at, (size_t)(end - at), s->record, &ignored) == 0 &&
-		    s->record->sequence <= s->last)
+		    s->record->sequence <= s->last) {
 			rc = search_record(s, ring);
+			s->before = s->record->policy;
+		}
 		at = end + 1;
 	}
 	free(text);
@@ -157,8 +190,8 @@ prepend(char **found, unsigned *n_found, struct ring *ring)
 }
 
 static int
-search_files(int dir, const struct journal_list *l, const struct search *s, unsigned limit,
-    char **found, unsigned *n_found, struct err *e)
+search_files(int dir, const struct journal_list *l, struct search *s, unsigned limit, char **found,
+    unsigned *n_found, struct err *e)
 {
 	for (unsigned i = l->n; i-- > 0 && *n_found < limit;) {
 		struct ring ring = { .limit = limit - *n_found };

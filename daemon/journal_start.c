@@ -18,6 +18,7 @@
 #include "common/log.h"
 #include "common/modelid.h"
 #include "daemon/carry.h"
+#include "daemon/cause.h"
 #include "daemon/journal_file.h"
 #include "daemon/journal_state.h"
 #include "daemon/master.h"
@@ -264,6 +265,34 @@ write_start(struct master *m, const struct policy *before, const struct policy *
 		log_event(LOG_ERROR, "journal_failed", "%s", e.msg);
 }
 
+/* What this start has taken back itself, and is not in the journal yet. */
+static void
+note_causes(const struct restore *r)
+{
+	const struct journal *j = r->m->journal;
+	bool lost = j->found.found == JOURNAL_BROKEN;
+
+	for (uint32_t i = 0; i < r->p->n_releases; i++) {
+		const struct policy_release *to = &r->p->releases[i];
+		struct cause c = { .rollout_id = to->rollout_id,
+			.state = to->state,
+			.wall_us = to->changed_wall_us,
+			.uid = geteuid(),
+			.actor = "grayd" };
+
+		if (to->state != STATE_ROLLED_BACK || to->revision != r->revision)
+			continue;
+		memcpy(c.release, to->name, sizeof(c.release));
+		snprintf(c.command, sizeof(c.command), "%s", lost ? "recover" : "start");
+		snprintf(c.reason, sizeof(c.reason), "%s",
+		    lost    ? j->found.broken.msg
+		    : j->ok ? "it was lowered before, by a change that the journal has not got, or "
+			      "its models have changed"
+			    : j->error.msg);
+		cause_put(r->m, &c);
+	}
+}
+
 void
 journal_restore(struct master *m, struct policy *p)
 {
@@ -283,6 +312,7 @@ journal_restore(struct master *m, struct policy *p)
 	p->revision = r.changed ? r.revision : r.last->policy.revision;
 	if (j->revision < p->revision)
 		j->revision = p->revision;
+	note_causes(&r);
 	log_found(j, p);
 	if (j->ok && r.changed)
 		write_start(m, r.last != NULL ? &r.last->policy : &nothing, p);

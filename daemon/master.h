@@ -32,6 +32,7 @@ struct planner;
 struct preflight;
 struct rates;
 struct alarms;
+struct causes;
 struct validation;
 
 /* Ids of commands that were carried out, so that a repeated one does nothing. */
@@ -90,6 +91,7 @@ struct master {
 	struct rates *rates;	 /* rates.c; NULL: nobody asks for rates (tests) */
 	struct guard *guard;	 /* guard.c; NULL: nobody watches (tests) */
 	struct alarms *alarms;	 /* alarm.c; NULL: nobody is told (tests) */
+	struct causes *causes;	 /* cause.c; NULL: nothing is noted yet */
 	struct planner *planner; /* planner.c; NULL: nothing moves by itself (tests) */
 	/* control.c's own; NULL: not open. master.c calls control_open(m, e) before the first fork
 	 * and control_close(m) at the end. Children never need to: they close every descriptor they

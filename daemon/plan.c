@@ -315,8 +315,8 @@ plan_look(const struct plan_clock *clock, const struct policy_release *now,
 	view->next_bp = release_next_stage_bp(config, now->share_bp);
 	if (plan->mode == PLAN_MANUAL && clock->starved)
 		view->warning = HOLD_NO_DATA;
-	view->waits_for_guard =
-	    plan->mode == PLAN_AUTO && view->next_bp != 0 && view->phase != PHASE_GATE;
+	view->waits_for_guard = plan->mode == PLAN_AUTO && view->phase != PHASE_GATE &&
+				(view->next_bp != 0 || now->held_state == STATE_BAKE);
 	if (now->state == STATE_BAKE) {
 		view->moves = true;
 		view->remaining_us = left(plan->bake_ms, clock->bake_us);

@@ -130,6 +130,8 @@ take_over(struct master *m, struct predecessor *p, struct err *e)
 		p->told = calloc(1, sizeof(*p->told));
 		take_evidence(m, p, p->message.fds[RECORD_GO_EVIDENCE]);
 	}
+	if (m->journal != NULL)
+		journal_recall_causes(m);
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The one door for change, see transition.h. Master process. m->policy and m->remembered are written
- * here and nowhere else. When a change is finished: transition_receipt.c.
+ * The one door for change, see transition.h. Master process. m->policy and m->remembered are
+ * written here and nowhere else. When a change is finished: transition_receipt.c.
  */
 #include "daemon/transition.h"
 
@@ -13,6 +13,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/modelid.h"
+#include "daemon/cause.h"
 #include "daemon/journal.h"
 #include "daemon/master.h"
 #include "daemon/transition_plan.h"
@@ -147,8 +148,20 @@ transition_would_begin(const struct master *m, const struct change *c)
 
 /* ---- publish --------------------------------------------------------------------------------- */
 
+/* Nobody sits before what the guard and the plan do: the log says it aloud where somebody has to
+ * look. */
+static enum log_level
+level_of(const struct change *c)
+{
+	bool by_itself = strcmp(c->actor.name, "guard") == 0 || strcmp(c->actor.name, "plan") == 0;
+
+	return by_itself && (c->command == COMMAND_ROLLBACK || c->command == COMMAND_PAUSE)
+		   ? LOG_WARN
+		   : LOG_INFO;
+}
+
 static void
-log_change(const struct policy *before, const struct plan *p)
+tell_change(struct master *m, const struct policy *before, const struct plan *p)
 {
 	const struct change *change = p->change;
 
@@ -158,7 +171,8 @@ log_change(const struct policy *before, const struct plan *p)
 
 		if (new == NULL || new->revision == old->revision)
 			continue;
-		log_event(LOG_INFO, "transition",
+		cause_note(m, old, new, change);
+		log_event(level_of(change), "transition",
 		    "%s: %s %u.%02u %% -> %s %u.%02u %%, revision %llu, by %s (uid %u): %s%s%s",
 		    new->name, release_state_name(old->state), old->share_bp / 100u,
 		    old->share_bp % 100u, release_state_name(new->state), new->share_bp / 100u,
@@ -299,7 +313,7 @@ put_in_force(struct master *m, struct plan *plan, struct pending_change *p)
 	predecessor_publish(m);
 	if (m->journal != NULL && !plan->journaled)
 		write_down(m, plan, &before, p);
-	log_change(&before, plan);
+	tell_change(m, &before, plan);
 	remember(m, plan->change, plan->next.revision);
 }
 
@@ -392,12 +406,15 @@ transition_begin(struct master *m)
 		modelid_release(&c->releases[i], m->policy.releases[i].models);
 	m->policy.published_mono_us = clock_mono_us();
 	policy_publish(&m->store, &m->policy);
+	if (m->journal != NULL)
+		journal_recall_causes(m);
 	receipt_set_acked(m, &m->policy);
 }
 
 void
 transition_end(struct master *m)
 {
+	cause_end(m);
 	raise_end(m);
 	while (m->pending != NULL) {
 		struct pending_change *p = m->pending;

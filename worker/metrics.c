@@ -151,6 +151,27 @@ print_states(struct promtext *p, const struct metrics *m, size_t at)
 	}
 }
 
+/* Only of releases that are on hold: why. */
+static void
+print_holds(struct promtext *p, const struct metrics *m, size_t at)
+{
+	static const char *const names[HOLD_COUNT] = {
+#define HOLD(id, name, ...) [HOLD_##id] = name,
+#include "common/holds.def"
+#undef HOLD
+	};
+
+	(void)at;
+	for (unsigned i = 0; i < m->n_releases; i++) {
+		const struct metrics_release *r = &m->releases[i];
+		char labels[LABELS_BYTES];
+
+		label_release(labels, r);
+		if (r->set.state == STATE_HOLD && r->set.hold < HOLD_COUNT)
+			promtext_with(p, labels, "reason", names[r->set.hold], 1);
+	}
+}
+
 static void
 print_changed(struct promtext *p, const struct metrics *m, size_t at)
 {

@@ -33,11 +33,14 @@ put_evidence(struct promtext *p, const char *release, const char *test, const ch
 	double log_e;
 
 	memcpy(&log_e, &bits, sizeof(log_e));
+	/* A test that is not made, since its symptom is off or has no budget, has no figure. */
+	if (!isfinite(log_e) && log_e < 0)
+		return;
 	snprintf(labels, sizeof(labels), "%s,test=\"%s%s\"", release, test, which);
 	if (isfinite(log_e))
 		snprintf(number, sizeof(number), "%.6g", log_e);
 	else
-		snprintf(number, sizeof(number), "%s", log_e > 0 ? "+Inf" : "-Inf");
+		snprintf(number, sizeof(number), "+Inf");
 	promtext_text(p, "", labels, number);
 }
 

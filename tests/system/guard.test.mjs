@@ -300,7 +300,9 @@ describe("an outside judge", () => {
 		assert.equal((await judge("nobody", "bad")).code, 1);
 		assert.equal((await judge(first, "fine")).code, 2);
 		assert.deepEqual((await judge(first, "bad")).json, { ok: true });
-		assert.match((await judge(first, "bad")).json.error, /judged already/);
+		const again = await judge(first, "bad");
+		assert.match(again.json.error, /was judged already$/);
+		assert.equal(again.code, 6, "which is not what an unknown one gets");
 		for (const id of of("stable").slice(-10)) assert.equal((await judge(id, "good")).code, 0);
 		for (const id of rest.slice(0, 20)) await judge(id, "bad");
 		await ended(grayd, "rolled_back");
@@ -384,7 +386,7 @@ describe("what is told", () => {
 
 		await until("some evidence", async () => (await explain(grayd)).fresh > 30);
 		const { stdout } = await grayd.ctl(["explain", "demo"]);
-		for (const pattern of [/^demo$/m, /why +its plan is manual/, /guard +wait \(rollback\): /, /missing +about \d+ more requests of the candidate/,
+		for (const pattern of [/^demo$/m, /why +its plan is manual/, /guard +says wait \(its mode is rollback\): /, /missing +about \d+ more requests of the candidate/,
 			/^ +SYMPTOM +ACTION +CANDIDATE +STABLE +RATIO +AGAINST IT +FOR IT/m, /^ +error +rollback +\d+\/\d+/m,
 			/^ +latency_ms +hold +\d+ +\d+/m])
 			assert.match(stdout, pattern);

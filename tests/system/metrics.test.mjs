@@ -243,6 +243,8 @@ test("promtool has nothing to say", async (t) => {
 	assert.deepEqual([status, stdout.trim(), stderr.trim()], [0, "", ""]);
 	const rules = spawnSync("promtool", ["check", "rules", "etc/prometheus-alerts.yml"], { encoding: "utf8" });
 	assert.equal(rules.status, 0, rules.stdout + rules.stderr);
+	const tests = spawnSync("promtool", ["test", "rules", "tests/system/data/alerts.test.yml"], { encoding: "utf8" });
+	assert.equal(tests.status, 0, tests.stdout + tests.stderr);
 });
 
 test("every figure that an alert asks for exists", async (t) => {

@@ -108,7 +108,7 @@ describe("by hand", () => {
 		assert.deepEqual([paused.state, paused.hold, paused.published_percent], ["hold", "operator", 10]);
 		await refused(grayd, /on hold \(somebody paused it\): resume/, "promote", "chat");
 		assert.equal((await grayd.ctl(["status", "chat", "--wait", "stage=30"])).code, 4);
-		assert.match((await grayd.ctl(["status"])).stdout, /\nchat: on hold: somebody paused it; resume goes on\n/);
+		assert.match((await grayd.ctl(["status"])).stdout, /\nchat: on hold since .*, by \S+: lunch\nchat: resume goes on\n/);
 		assert.equal((await done(grayd, "resume", "chat")).state, "step");
 		await refused(grayd, /not on hold/, "resume", "chat");
 		assert.equal((await done(grayd, "promote", "chat")).stage, 30);

@@ -122,7 +122,11 @@ test_answers(void)
 	    seen_answer_take(s, seen_answer_tag(seen_rollout_tag("r", 6), "req_1"), &got));
 	CU_ASSERT_FALSE(
 	    seen_answer_take(s, seen_answer_tag(seen_rollout_tag("s", 5), "req_1"), &got));
+	CU_ASSERT_FALSE(seen_answer_taken(s, tag));
 	CU_ASSERT_TRUE(seen_answer_take(s, tag, &got));
+	/* Judged already is not the same as never seen. */
+	CU_ASSERT_TRUE(seen_answer_taken(s, tag));
+	CU_ASSERT_FALSE(seen_answer_taken(s, tag + 1));
 	CU_ASSERT_EQUAL(got.share_bp, 3000);
 	CU_ASSERT_EQUAL(got.arm, ARM_CANDIDATE);
 	CU_ASSERT_TRUE(got.first);

@@ -15,6 +15,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "daemon/cause.h"
 #include "daemon/master.h"
 
 void suite_transition(void);
@@ -523,11 +524,61 @@ end(void)
 	return 0;
 }
 
+/* A rollback's reason was lost, unless the guard's own symptom did it a moment ago. */
+static void
+test_cause_of_a_standstill(void)
+{
+	struct change pause = { .command = COMMAND_PAUSE,
+		.release = "a",
+		.hold = HOLD_SYMPTOM,
+		.reason = "length: more than stable's",
+		.actor = { .uid = 7, .name = "guard" } };
+	struct change start = { .command = COMMAND_START, .release = "a" };
+	struct change freeze = { .command = COMMAND_FREEZE, .release = "a" };
+	struct change rollback = { .command = COMMAND_ROLLBACK,
+		.release = "a",
+		.cut = true,
+		.actor = { .name = "anna" } };
+	const struct cause *c;
+	struct heard h = { 0 };
+	struct err e;
+
+	open_master(0);
+	CU_ASSERT_EQUAL(transition_apply(m, &start, on_done, &h, &e), CTL_OK);
+	CU_ASSERT_EQUAL(transition_apply(m, &pause, on_done, &h, &e), CTL_OK);
+	c = cause_find(m, policy_find(&m->policy, "a"));
+	CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+	CU_ASSERT_STRING_EQUAL(c->actor, "guard");
+	CU_ASSERT_STRING_EQUAL(c->command, "pause");
+	CU_ASSERT_STRING_EQUAL(c->reason, "length: more than stable's");
+	CU_ASSERT_EQUAL(c->uid, 7);
+
+	/* A freeze leaves the state; somebody's own pause after it is another hold. */
+	CU_ASSERT_EQUAL(transition_apply(m, &freeze, on_done, &h, &e), CTL_OK);
+	CU_ASSERT_PTR_EQUAL(cause_find(m, policy_find(&m->policy, "a")), c);
+	pause = (struct change){ .command = COMMAND_PAUSE,
+		.release = "a",
+		.hold = HOLD_OPERATOR,
+		.actor = { .name = "bob" } };
+	CU_ASSERT_EQUAL(transition_apply(m, &pause, on_done, &h, &e), CTL_OK);
+	CU_ASSERT_STRING_EQUAL(c->actor, "bob");
+	CU_ASSERT_STRING_EQUAL(c->reason, "");
+
+	/* Rolled back once more, with --cut, it is still the first one's doing. */
+	CU_ASSERT_EQUAL(transition_apply(m, &rollback, on_done, &h, &e), CTL_OK);
+	rollback.actor.name[0] = 'x';
+	CU_ASSERT_EQUAL(transition_apply(m, &rollback, on_done, &h, &e), CTL_OK);
+	CU_ASSERT_STRING_EQUAL(cause_find(m, policy_find(&m->policy, "a"))->actor, "anna");
+	CU_ASSERT_PTR_NULL(cause_find(m, policy_find(&m->policy, "b")));
+	close_master();
+}
+
 void
 suite_transition(void)
 {
 	CU_pSuite s = CU_add_suite("transition", start, end);
 
+	CU_add_test(s, "the cause of a standstill", test_cause_of_a_standstill);
 	CU_add_test(s, "begins on stable", test_begins_on_stable);
 	CU_add_test(s, "waits for every worker", test_waits_for_every_worker);
 	CU_add_test(s, "changes overtake", test_changes_overtake);
