@@ -44,8 +44,8 @@ void text_print_rollouts(const struct screen *screen, const struct cJSON *status
 /* Each writes into `out` and returns it; empty where there is nothing to say. What comes next for a
  * release of `status` or an answer to `explain`, or what would help. */
 char *text_next(const struct cJSON *release, char out[TEXT_NEXT_BYTES]);
-/* When a hold, a rollback or the end came, by whom and why. */
-char *text_cause(const struct cJSON *release, const char *now, char out[TEXT_NEXT_BYTES]);
+/* When a hold, a rollback or the end came, by whom, and if wanted why. */
+char *text_cause(const struct cJSON *release, const char *now, bool why, char out[TEXT_NEXT_BYTES]);
 /* Texts of a list, with something between them. */
 char *text_names(const struct cJSON *list, const char *between, char out[TEXT_NAMES_BYTES]);
 /* What the guard still needs. False: it waits for nothing. */

@@ -271,7 +271,7 @@ print_state(const struct screen *screen, const cJSON *answer)
 	snprintf(text, sizeof(text), "%s, %s", answer_words(answer, "state", state),
 	    answer_percent(answer, "set_percent", percent));
 	print_line(screen, "state", text);
-	if (text_cause(answer, now, text)[0] != '\0')
+	if (text_cause(answer, now, false, text)[0] != '\0')
 		print_line(screen, "since", text);
 	print_line(screen, "why", answer_text(answer, "why"));
 	if (answer_is_true(answer, "frozen")) {

@@ -35,13 +35,15 @@ text_names(const cJSON *list, const char *between, char out[TEXT_NAMES_BYTES])
 
 /* "since 14:03:05, 2 min 5 s ago, by guard: error: over its budget ..." */
 char *
-text_cause(const cJSON *r, const char *now, char out[TEXT_NEXT_BYTES])
+text_cause(const cJSON *r, const char *now, bool why, char out[TEXT_NEXT_BYTES])
 {
 	const cJSON *cause = answer_get(r, "cause");
 	const char *reason = answer_text(cause, "reason"), *then = answer_text(cause, "time");
 	char time[WORDS_BYTES], ago[WORDS_BYTES];
 
 	out[0] = '\0';
+	if (!why)
+		reason = "";
 	if (cJSON_IsObject(cause))
 		SAY(out, "%s, %s, by %s%s%s%s", words_time(time, then, now),
 		    words_ago(ago, then, now), answer_text(cause, "actor"),

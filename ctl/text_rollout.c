@@ -143,7 +143,7 @@ print_standstill(const struct screen *screen, const cJSON *r, const char *what, 
 {
 	const char *silence = answer_text(r, "silence");
 	char cause[TEXT_NEXT_BYTES], text[2 * TEXT_NEXT_BYTES];
-	bool told = text_cause(r, now, cause)[0] != '\0';
+	bool told = text_cause(r, now, true, cause)[0] != '\0';
 
 	if (told)
 		snprintf(text, sizeof(text), " since %s%s%s", cause, silence[0] != '\0' ? "; " : "",
@@ -177,8 +177,10 @@ print_guard(const struct screen *screen, const cJSON *r)
 	const cJSON *guard = answer_get(r, "guard");
 	const char *verdict = answer_text(guard, "verdict"), *mode = answer_text(guard, "mode");
 	bool back = strcmp(verdict, "rollback") == 0, bad = back || strcmp(verdict, "hold") == 0;
-	bool told = strcmp(answer_text(r, "hold"), "symptom") == 0 &&
-		    cJSON_IsObject(answer_get(r, "cause"));
+	/* What decided has been said; figures go on after it. */
+	bool told = strcmp(answer_text(r, "state"), "rolled_back") == 0 ||
+		    (strcmp(answer_text(r, "hold"), "symptom") == 0 &&
+			cJSON_IsObject(answer_get(r, "cause")));
 	char names[TEXT_NAMES_BYTES], text[TEXT_NEXT_BYTES];
 
 	if (verdict[0] != '\0' && !told &&

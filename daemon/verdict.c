@@ -204,8 +204,8 @@ say_open(const struct verdict_case *c, struct verdict *v, unsigned what)
 	if (requests / 3 > firsts)
 		SAY(v,
 		    "%s: not enough evidence yet that it is safe: only %" PRIu64
-		    " different keys sent the candidate's %" PRIu64 " requests",
-		    release_waivable(what), firsts, requests);
+		    " different key%s sent the candidate's %" PRIu64 " requests",
+		    release_waivable(what), firsts, firsts == 1 ? "" : "s", requests);
 	else
 		SAY(v, "%s: not enough evidence yet that it is safe", release_waivable(what));
 }

@@ -45,7 +45,9 @@ describe("a rollback", () => {
 			assert.match((await explain(grayd)).why, /^rolled back by guard: error: over its budget, \d+ of \d+/);
 			for (const verb of ["status", "explain"]) {
 				const shown = await text(grayd, verb);
-				assert.match(shown, /, by guard: error: over its budget, \d+ of \d+/);
+				assert.match(shown, / by guard: error: over its budget, \d+ of \d+/);
+				assert.match(shown, /since +[\d :-]+, .*, by guard/);
+				assert.doesNotMatch(shown, /the guard says/);
 				assert.match(shown, /restart begins a new rollout/);
 				assert.doesNotMatch(shown, /missing|more requests/);
 			}
