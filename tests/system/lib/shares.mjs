@@ -45,7 +45,7 @@ export async function loadAndCompare({ sim, grayd }, options) {
 		}, arm);
 	}
 	const window = ["stable", "candidate"].map((arm) => after.arms[arm].window);
-	assert.ok(Math.abs(after.measured_percent - (100 * window[1]) / (window[0] + window[1])) <= 0.005,
+	assert.ok(Math.abs(after.measured_percent - (100 * window[1]) / (window[0] + window[1])) < 0.00501,
 		`${after.measured_percent} measured of ${window}`);
 	return rows;
 }
