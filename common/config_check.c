@@ -211,29 +211,75 @@ is_stage(const struct config_release *release, unsigned percent)
 	return false;
 }
 
+/* Whether the guard could ever roll back or hold. */
+static bool
+guard_can_object(const struct config_guard *guard)
+{
+	for (unsigned i = 0; i < SYMPTOM_COUNT; i++)
+		if (guard->symptoms[i].action <= ACTION_HOLD)
+			return true;
+	for (unsigned i = 0; i < VALUE_COUNT; i++)
+		if (guard->values[i].action <= ACTION_HOLD)
+			return true;
+	return false;
+}
+
+/* A fault of the plan's own key. */
+#define FAIL_PLAN(r, given, key, ...) \
+	(reader_enter(r, "plan"),     \
+	    reader_fail_key(r, cJSON_GetObjectItemCaseSensitive(given, "plan"), key, __VA_ARGS__))
+
+static int
+check_plan(struct reader *r, const struct config_release *release, const cJSON *given)
+{
+	const struct config_plan *plan = &release->plan;
+
+	for (unsigned i = 0; i < plan->n_gates; i++)
+		if (!is_stage(release, plan->gates[i]))
+			return FAIL_PLAN(
+			    r, given, "gates", "%u is none of the stages", plan->gates[i]);
+	if (plan->mode == PLAN_MANUAL)
+		return 0;
+	if (plan->step_deadline_ms < plan->settle_ms + plan->dwell_ms)
+		return FAIL_PLAN(r, given, "step_deadline_ms",
+		    "less than settle_ms and dwell_ms together (%llu): each step would end by its "
+		    "deadline; raise it, or lower those",
+		    (unsigned long long)(plan->settle_ms + plan->dwell_ms));
+	if (plan->mode != PLAN_AUTO)
+		return 0;
+	if (release->guard.mode == GUARD_OFF)
+		return FAIL_PLAN(r, given, "mode",
+		    "\"auto\" goes by what the guard says, and guard.mode is \"off\": let it be "
+		    "\"rollback\", or "
+		    "plan.mode \"timed\" or \"manual\"");
+	if (!guard_can_object(&release->guard))
+		return FAIL_PLAN(r, given, "mode",
+		    "\"auto\" goes by what the guard says, and no symptom or value has the action "
+		    "\"rollback\" or \"hold\"; give one to some of guard.symptoms, or set this to "
+		    "\"timed\"");
+	return 0;
+}
+
 int
 finish_release(struct reader *r, void *base, const cJSON *given)
 {
 	struct config_release *release = base;
-	const struct config_plan *plan = &release->plan;
 
 	release->index = (unsigned)(release - r->config->releases);
 	if (release->arms[ARM_CANDIDATE] == release->arms[ARM_STABLE])
 		return reader_fail_key(r, given, "candidate", "the same model as \"stable\"");
-	for (unsigned i = 0; i < plan->n_gates; i++)
-		if (!is_stage(release, plan->gates[i])) {
-			reader_enter(r, "plan");
-			return reader_fail_key(r, cJSON_GetObjectItemCaseSensitive(given, "plan"),
-			    "gates", "%u is none of the stages", plan->gates[i]);
-		}
-	if (plan->mode == PLAN_AUTO && release->guard.mode == GUARD_OFF) {
-		reader_enter(r, "plan");
-		return reader_fail_key(r, cJSON_GetObjectItemCaseSensitive(given, "plan"), "mode",
-		    "\"auto\" goes by what the guard says, and guard.mode is \"off\": let it be "
-		    "\"rollback\", or "
-		    "plan.mode \"timed\" or \"manual\"");
-	}
-	return 0;
+	return check_plan(r, release, given);
+}
+
+int
+finish_symptom(struct reader *r, void *base, const cJSON *given)
+{
+	const struct config_symptom *s = base;
+
+	if (s->weight > 0)
+		return 0;
+	return reader_fail_key(
+	    r, given, "weight", "expected more than 0; to ignore it, use \"action\": \"off\"");
 }
 
 /* With port 0 the kernel chooses one, so the same text twice is two addresses. */

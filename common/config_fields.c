@@ -197,7 +197,7 @@ static const struct field symptom_fields[] = {
 	REAL(symptom, weight, "1", 0, 1000),
 	END,
 };
-static const struct object symptom_object = { symptom_fields, NULL };
+static const struct object symptom_object = { symptom_fields, finish_symptom };
 
 static const struct field value_fields[] = {
 	WORD(value, action, "\"hold\"", action_words),

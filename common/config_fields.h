@@ -144,4 +144,5 @@ const char *check_header_value(const char *text);
 int finish_provider(struct reader *r, void *base, const cJSON *given);
 int finish_model(struct reader *r, void *base, const cJSON *given);
 int finish_release(struct reader *r, void *base, const cJSON *given);
+int finish_symptom(struct reader *r, void *base, const cJSON *given);
 int finish_root(struct reader *r, void *base, const cJSON *given);

@@ -12,6 +12,7 @@
 
 #include "common/clock.h"
 
+#define BAKE_STAGE_BP 10000 /* what is baked, whatever is held back meanwhile */
 /* A longer pause between two ticks counts as this much: nobody watched. */
 #define TICK_MAX_US (1 * (uint64_t)US_PER_S)
 
@@ -48,6 +49,14 @@ is_gate(const struct config_release *config, uint32_t share_bp)
 			return true;
 	}
 	return false;
+}
+
+/* With a guard that only watches, nothing goes on by what it says. */
+static bool
+waits_for_promote(const struct config_release *config, uint32_t stage_bp)
+{
+	return is_gate(config, stage_bp) ||
+	       (config->plan.mode == PLAN_AUTO && config->guard.mode == GUARD_WATCH);
 }
 
 /* ---- the clocks ------------------------------------------------------------------------------ */
@@ -116,12 +125,14 @@ find_phase(const struct plan_clock *clock, const struct policy_release *now,
 	if (!under_way(now))
 		return PHASE_NONE;
 	if (now->held_state == STATE_BAKE)
-		return PHASE_BAKE;
+		return waits_for_promote(config, BAKE_STAGE_BP) && clock->bake_us >= us(plan->bake_ms)
+			   ? PHASE_GATE
+			   : PHASE_BAKE;
 	if (clock->settle_us < us(plan->settle_ms))
 		return PHASE_SETTLE;
 	if (plan->mode == PLAN_MANUAL || clock->dwell_us < us(plan->dwell_ms))
 		return PHASE_OBSERVE;
-	if (is_gate(config, now->share_bp) || release_next_stage_bp(config, now->share_bp) == 0)
+	if (waits_for_promote(config, now->share_bp) || release_next_stage_bp(config, now->share_bp) == 0)
 		return PHASE_GATE;
 	return PHASE_OBSERVE;
 }
@@ -242,7 +253,8 @@ look_for_end_of_bake(
 	const struct config_plan *plan = &f->config->plan;
 
 	if (f->now->state != STATE_BAKE || clock->bake_us < us(plan->bake_ms) ||
-	    release_frozen(f->now, f->wall_us) || !evidence_allows(f, order))
+	    waits_for_promote(f->config, BAKE_STAGE_BP) || release_frozen(f->now, f->wall_us) ||
+	    !evidence_allows(f, order))
 		return;
 	give(order, COMMAND_FULL, HOLD_NONE);
 	SAY(order, "the bake is over");
@@ -274,8 +286,11 @@ plan_tick(struct plan_clock *clock, const struct plan_facts *f, struct plan_orde
 	if (clock->rollout_id != f->now->rollout_id ||
 	    clock->share_revision != f->now->share_revision)
 		begin_step(clock, f);
+	else if (clock->held_for_data && f->now->state != STATE_HOLD)
+		restart_silence(clock, f); /* whoever resumes gives it its whole time again */
 	else
 		notice_silence(clock, f);
+	clock->held_for_data = f->now->state == STATE_HOLD && f->now->hold == HOLD_NO_DATA;
 	clock->phase = find_phase(clock, f->now, f->config);
 	move_clocks(clock, f);
 	clock->phase = find_phase(clock, f->now, f->config);
@@ -315,14 +330,15 @@ plan_look(const struct plan_clock *clock, const struct policy_release *now,
 	view->next_bp = release_next_stage_bp(config, now->share_bp);
 	if (plan->mode == PLAN_MANUAL && clock->starved)
 		view->warning = HOLD_NO_DATA;
-	view->waits_for_guard = plan->mode == PLAN_AUTO && view->phase != PHASE_GATE &&
+	view->waits_for_guard = plan->mode == PLAN_AUTO && config->guard.mode == GUARD_ROLLBACK &&
+				view->phase != PHASE_GATE &&
 				(view->next_bp != 0 || now->held_state == STATE_BAKE);
 	if (now->state == STATE_BAKE) {
-		view->moves = true;
+		view->moves = !waits_for_promote(config, BAKE_STAGE_BP);
 		view->remaining_us = left(plan->bake_ms, clock->bake_us);
 	} else if (now->state == STATE_STEP && plan->mode != PLAN_MANUAL && view->next_bp != 0 &&
 		   view->phase != PHASE_GATE) {
-		view->moves = !is_gate(config, now->share_bp);
+		view->moves = !waits_for_promote(config, now->share_bp);
 		view->remaining_us =
 		    left(plan->settle_ms, clock->settle_us) + left(plan->dwell_ms, clock->dwell_us);
 	}

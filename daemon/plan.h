@@ -34,6 +34,7 @@ struct plan_clock {
 	uint64_t silent_from_us; /* since when the candidate has finished nothing */
 	uint64_t silent_stable;	 /* what stable had finished then */
 	bool starved;		 /* stable is asked and the candidate answers nothing */
+	bool held_for_data;	 /* at the last tick it was on hold for want of data */
 	enum plan_phase phase;
 };
 

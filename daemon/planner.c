@@ -129,8 +129,8 @@ tell_phase(struct planned *p, const struct policy_release *now)
 		return;
 	p->told = phase;
 	if (phase == PHASE_GATE)
-		log_event(LOG_INFO, "gate", "%s waits at %g %% for promote", p->name,
-		    now->share_bp / 100.0);
+		log_event(LOG_INFO, "gate", "%s waits at %g %% for promote%s", p->name,
+		    now->share_bp / 100.0, now->held_state == STATE_BAKE ? " --full" : "");
 }
 
 static void

@@ -264,7 +264,8 @@ describe("timed", () => {
 
 	test("a step that lasts too long is held, or rolled back", async (t) => {
 		for (const [on_deadline, code, state] of [["hold", 4, "hold"], ["rollback", 3, "rolled_back"]]) {
-			const { grayd, load } = await startTimed(t, { dwell_ms: 60000, step_deadline_ms: 500, on_deadline });
+			const { grayd, load } = await startTimed(t, { mode: "auto", min_requests: 1000000, settle_ms: 0, dwell_ms: 0,
+				step_deadline_ms: 500, on_deadline });
 
 			load();
 			const ended = await grayd.ctl(["-j", "start", "demo", "--wait", "stage=30", "--timeout", 30]);

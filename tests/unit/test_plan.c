@@ -43,6 +43,7 @@ open_play(enum plan_mode mode)
 		.step_deadline_ms = 60000,
 		.no_data_ms = 20000,
 		.bake_ms = 30000 };
+	p.config.guard.mode = GUARD_ROLLBACK;
 	p.facts = (struct plan_facts){
 		.now = &p.now, .config = &p.config, .mono_us = 1000 * S, .wall_us = 1800000000 * S
 	};
@@ -256,6 +257,48 @@ test_in_flight_is_not_idle(void)
 	expect(COMMAND_PROMOTE, 12 * S);
 }
 
+/* The bake of a stage that is a gate ends by command only. */
+static void
+test_gate_at_the_end(void)
+{
+	struct plan_view view;
+
+	open_play(PLAN_TIMED);
+	p.config.plan.n_gates = 1;
+	p.config.plan.gates[0] = 100;
+	command((struct release_case){ .command = COMMAND_STAGE, .share_bp = 10000 });
+	let_pass(29 * S);
+	CU_ASSERT_EQUAL(p.clock.phase, PHASE_BAKE);
+	let_pass(1000 * S);
+	plan_look(&p.clock, &p.now, &p.config, &view);
+	CU_ASSERT_EQUAL(view.phase, PHASE_GATE);
+	CU_ASSERT_FALSE(view.moves);
+	command((struct release_case){ .command = COMMAND_FULL });
+	CU_ASSERT_EQUAL(p.now.state, STATE_DONE);
+}
+
+/* It says what it would do; somebody else goes on, at each stage and at the end. */
+static void
+test_auto_that_only_watches(void)
+{
+	struct plan_view view;
+
+	open_play(PLAN_AUTO);
+	p.config.guard.mode = GUARD_WATCH;
+	p.facts.safe = true;
+	start();
+	let_pass(1000 * S);
+	plan_look(&p.clock, &p.now, &p.config, &view);
+	CU_ASSERT_EQUAL(view.phase, PHASE_GATE);
+	CU_ASSERT_FALSE(view.moves);
+	CU_ASSERT_FALSE(view.waits_for_guard);
+	command((struct release_case){ .command = COMMAND_STAGE, .share_bp = 10000 });
+	let_pass(1000 * S);
+	CU_ASSERT_EQUAL(p.now.state, STATE_BAKE);
+	p.config.guard.mode = GUARD_ROLLBACK;
+	expect(COMMAND_FULL, 0);
+}
+
 static void
 test_no_data(void)
 {
@@ -323,6 +366,23 @@ test_no_data_where_none_can_be(void)
 	let_pass(S);
 	plan_look(&p.clock, &p.now, &p.config, &view);
 	CU_ASSERT_EQUAL(view.warning, HOLD_NONE);
+}
+
+/* What was silent before a resume is no reason to hold again. */
+static void
+test_resume_gives_no_data_its_whole_time(void)
+{
+	open_play(PLAN_TIMED);
+	p.config.plan.dwell_ms = 1000000;
+	p.config.plan.step_deadline_ms = 10000000;
+	start();
+	p.candidate_per_s = 0;
+	expect(COMMAND_PAUSE, 20 * S);
+	let_pass(500 * S);
+	command((struct release_case){ .command = COMMAND_RESUME });
+	let_pass(19 * S);
+	expect(COMMAND_PAUSE, S);
+	CU_ASSERT_EQUAL(p.now.hold, HOLD_NO_DATA);
 }
 
 /* After a restart the hold is still there, and the clocks know nothing. */
@@ -539,7 +599,10 @@ suite_plan(void)
 	CU_add_test(s, "no data", test_no_data);
 	CU_add_test(s, "too little to tell", test_too_little_to_tell);
 	CU_add_test(s, "no data where none can be", test_no_data_where_none_can_be);
+	CU_add_test(s, "resume gives no data its whole time", test_resume_gives_no_data_its_whole_time);
 	CU_add_test(s, "no data survives a restart", test_no_data_survives_a_restart);
+	CU_add_test(s, "a gate at 100 %", test_gate_at_the_end);
+	CU_add_test(s, "auto under a guard that only watches", test_auto_that_only_watches);
 	CU_add_test(s, "a restart begins the step anew", test_restart_begins_the_step_anew);
 	CU_add_test(s, "pause", test_pause);
 	CU_add_test(s, "weight", test_weight);
