@@ -29,14 +29,17 @@ put_counts(struct table *t, const cJSON *symptom, const char *arm)
 	table_put(t, "%.0f/%.0f", answer_number(counts, "bad"), answer_number(counts, "requests"));
 }
 
-/* "1.4 (0.6 .. 3.1)"; what is not bounded yet is left open. */
+/* "1.4 (0.6 .. 3.1)"; what is not bounded yet is left open. Where stable has none, "over 2.3". */
 static void
 put_ratio(struct table *t, const cJSON *ratio)
 {
 	char high[WORDS_BYTES] = "";
 
 	if (!cJSON_IsNumber(answer_get(ratio, "is"))) {
-		table_put(t, "-");
+		if (answer_number(ratio, "low") > 0)
+			table_put(t, "over %.2g", answer_number(ratio, "low"));
+		else
+			table_put(t, "-");
 		return;
 	}
 	if (cJSON_IsNumber(answer_get(ratio, "high")))

@@ -92,7 +92,7 @@ say_hold(const cJSON *r, char out[TEXT_NEXT_BYTES])
 		SAY(out, "resume goes on");
 }
 
-/* "about 333 more requests of the candidate, for empty, about 6 min". */
+/* "about 333 more users of the candidate, for empty, about 6 min". */
 bool
 text_missing(const cJSON *guard, char out[TEXT_NEXT_BYTES])
 {
@@ -101,6 +101,7 @@ text_missing(const cJSON *guard, char out[TEXT_NEXT_BYTES])
 	const char *what = answer_text(missing, "what");
 	char count[WORDS_BYTES], time[WORDS_BYTES];
 	bool timed = cJSON_IsNumber(answer_get(missing, "seconds"));
+	bool users = is(missing, "of", "users");
 
 	if (!cJSON_IsObject(missing))
 		return false;
@@ -110,8 +111,11 @@ text_missing(const cJSON *guard, char out[TEXT_NEXT_BYTES])
 		SAY(out, "nothing");
 	else
 		SAY(out, "about %s of the candidate%s%s%s%s%s",
-		    words_things(count, requests, "more request"), what[0] != '\0' ? ", for " : "",
-		    what, timed ? ", about " : "",
+		    words_things(count, requests, users ? "more user" : "more request"),
+		    what[0] != '\0' ? ", for " : "", what,
+		    timed   ? ", about "
+		    : users ? "; none came in the last half minute"
+			    : "",
 		    timed ? words_seconds(time, (uint64_t)answer_number(missing, "seconds")) : "",
 		    timed ? " at the present rate" : "");
 	return true;
@@ -172,7 +176,9 @@ say_step(const cJSON *r, char out[TEXT_NEXT_BYTES])
 	char next[WORDS_BYTES];
 
 	answer_percent(plan, "next_percent", next);
-	if (is(plan, "phase", "gate") && !has_next)
+	if (is(plan, "phase", "gate") && is(r, "state", "bake"))
+		SAY(out, "waits at a gate; promote --full ends its bake");
+	else if (is(plan, "phase", "gate") && !has_next)
 		SAY(out, "at the last stage of its plan: promote --full goes on");
 	else if (is(plan, "phase", "gate"))
 		SAY(out, "waits at a gate; promote goes to %s", next);

@@ -51,19 +51,36 @@ put_test(struct cmd *cmd, cJSON *in, const char *name, double log_e, double log_
 
 /* ---- in brief -------------------------------------------------------------------------------- */
 
+/* Whether sticky keys make a difference: some of the candidate's have come again. */
+static bool
+has_users(const struct verdict_case *c)
+{
+	for (unsigned i = 0; i < c->evidence->n_shares; i++) {
+		const struct evidence_arm *a = &c->evidence->shares[i].arms[ARM_CANDIDATE];
+
+		if (a->firsts < a->requests)
+			return true;
+	}
+	return false;
+}
+
 static void
 put_missing(struct cmd *cmd, cJSON *in, const struct guard_view *view)
 {
 	cJSON *missing = cmd_put_object(cmd, in, "missing");
+	bool all = view->missing_what == VERDICT_FRESH;
+	double per_minute = all ? view->per_minute : view->firsts_per_minute;
 
 	cmd_put_number(cmd, missing, "candidate_per_minute", round(view->per_minute * 10) / 10);
+	cmd_put_number(cmd, missing, "users_per_minute", round(view->firsts_per_minute * 10) / 10);
+	cmd_put_text(cmd, missing, "of", all || !has_users(&view->c) ? "requests" : "users");
 	if (view->missing == UINT64_MAX)
 		cmd_put_null(cmd, missing, "requests");
 	else
 		cmd_put_number(cmd, missing, "requests", (double)view->missing);
-	if (view->missing != UINT64_MAX && view->per_minute > 0)
+	if (view->missing != UINT64_MAX && per_minute > 0)
 		cmd_put_number(
-		    cmd, missing, "seconds", ceil((double)view->missing * 60 / view->per_minute));
+		    cmd, missing, "seconds", ceil((double)view->missing * 60 / per_minute));
 	else
 		cmd_put_null(cmd, missing, "seconds");
 	if (view->missing > 0 && view->missing_what != VERDICT_FRESH)
@@ -120,32 +137,13 @@ put_bad(struct cmd *cmd, cJSON *in, const char *name, uint64_t bad, uint64_t fir
 	cmd_put_number(cmd, arm, "requests", (double)firsts);
 }
 
-/* Bad events under the shares that can be compared, as the tests take them. */
-static unsigned
-steps_of(const struct evidence *e, unsigned symptom, struct evidence_step *steps)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < e->n_shares; i++) {
-		const struct evidence_share *share = &e->shares[i];
-
-		steps[n].share = share->share_bp / 10000.0;
-		for (unsigned arm = 0; arm < ARM_COUNT; arm++)
-			steps[n].n[arm] = share->arms[arm].bad_keys[symptom];
-		n++;
-	}
-	return n;
-}
-
 static void
 put_ratio(struct cmd *cmd, cJSON *in, const struct guard_view *view, unsigned symptom)
 {
-	struct evidence_step steps[EVIDENCE_SHARES];
-	unsigned n = steps_of(view->c.evidence, symptom, steps);
 	cJSON *ratio = cmd_put_object(cmd, in, "ratio");
 	struct evidence_ratio r;
 
-	evidence_ratio(steps, n, (double)view->c.rules->beta / PPB, &r);
+	verdict_ratio(&view->c, &view->verdict, symptom, &r);
 	put_real(cmd, ratio, "low", r.low);
 	put_real(cmd, ratio, "is", r.point);
 	put_real(cmd, ratio, "high", r.high);
@@ -183,7 +181,8 @@ put_together(struct cmd *cmd, cJSON *in, const struct guard_view *view, uint64_t
 		any = true;
 		if (!s->waived)
 			harm = evidence_add(harm, log_part(view->c.rules, i) + s->harm);
-		breaker = evidence_add(breaker, log_part(view->c.rules, i) + s->breaker);
+		breaker = evidence_add(breaker,
+		    log_part(view->c.rules, i) + (action == ACTION_ROLLBACK ? s->own : s->breaker));
 	}
 	if (!any)
 		return;

@@ -285,6 +285,22 @@ say_frozen(const struct policy_release *set, char out[CMD_WHY_BYTES])
 }
 
 static void
+say_gate(const struct release_case *c, const struct plan_view *plan, char out[CMD_WHY_BYTES])
+{
+	bool bakes = c->now->held_state == STATE_BAKE;
+	bool watches = c->config->plan.mode == PLAN_AUTO && c->config->guard.mode == GUARD_WATCH;
+
+	if (!bakes && plan->next_bp == 0)
+		SAY(out, "it is at the last stage of its plan: promote --full goes to 100 %%");
+	else
+		SAY(out, "%s: promote%s",
+		    watches ? "its guard only watches (guard.mode)" : "it stands at a gate",
+		    bakes     ? " --full ends the bake"
+		    : watches ? " goes on"
+			      : " opens it");
+}
+
+static void
 say_step(const struct release_case *c, const struct plan_view *plan, const struct guard_view *guard,
     char out[CMD_WHY_BYTES])
 {
@@ -294,10 +310,8 @@ say_step(const struct release_case *c, const struct plan_view *plan, const struc
 		say_frozen(c->now, out);
 	else if (release->plan.mode == PLAN_MANUAL)
 		SAY(out, "its plan is manual: promote goes on");
-	else if (plan->phase == PHASE_GATE && plan->next_bp == 0)
-		SAY(out, "it is at the last stage of its plan: promote --full goes to 100 %%");
 	else if (plan->phase == PHASE_GATE)
-		SAY(out, "it stands at a gate: promote opens it");
+		say_gate(c, plan, out);
 	else if (plan->idle)
 		SAY(out, "nobody asks for it: the clocks of its plan stand still");
 	else if (plan->phase == PHASE_SETTLE)

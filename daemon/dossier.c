@@ -15,6 +15,7 @@
 #include "daemon/release.h"
 
 #define ARM_WORDS  (sizeof(struct evidence_arm) / sizeof(uint64_t))
+#define SPAN_WORDS (sizeof(struct verdict_span) / sizeof(uint64_t))
 #define NUMBER_MAX (UINT64_C(1) << 53)
 #define HASH_BYTES 32
 #define KEYS_LINE  "keys\n"
@@ -36,9 +37,9 @@ dossier_begin(struct buf *out)
 		rc = buf_addf(out, "%s ", release_waivable(i));
 	for (unsigned i = 0; rc == 0 && i < CLASS_COUNT; i++)
 		rc = buf_addf(out, "%s ", class_names[i]);
-	return rc != 0
-		   ? -1
-		   : buf_addf(out, "%zu %d %d\n", ARM_WORDS, EVIDENCE_BUCKETS, EVIDENCE_LOG_UNIT);
+	return rc != 0 ? -1
+		       : buf_addf(out, "%zu %zu %d %d\n", ARM_WORDS, SPAN_WORDS, EVIDENCE_BUCKETS,
+			     EVIDENCE_LOG_UNIT);
 }
 
 static bool
@@ -110,7 +111,7 @@ dossier_add(struct buf *out, const struct policy_release *now, const struct verd
 	if (rc == 0)
 		rc = buf_adds(out, ",\"span\":");
 	if (rc == 0)
-		rc = add_words(out, (const uint64_t *)span, sizeof(*span) / sizeof(uint64_t));
+		rc = add_words(out, (const uint64_t *)span, SPAN_WORDS);
 	if (rc == 0)
 		rc = buf_adds(out, ",\"shares\":[");
 	for (unsigned i = 0; i < evidence->n_shares && rc == 0; i++)
@@ -213,8 +214,8 @@ take_release(const cJSON *in, struct dossier_release *r)
 	const cJSON *shares = cJSON_GetObjectItemCaseSensitive(in, "shares"), *share;
 
 	if (!take_head(in, r) ||
-	    !take_words(cJSON_GetObjectItemCaseSensitive(in, "span"), (uint64_t *)&r->span,
-		sizeof(r->span) / sizeof(uint64_t)) ||
+	    !take_words(
+		cJSON_GetObjectItemCaseSensitive(in, "span"), (uint64_t *)&r->span, SPAN_WORDS) ||
 	    !cJSON_IsArray(shares))
 		return false;
 	cJSON_ArrayForEach(share, shares)

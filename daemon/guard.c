@@ -20,12 +20,11 @@
 #include "daemon/notes.h"
 #include "daemon/plan.h"
 
-#define FRESH_US     (3 * (uint64_t)US_PER_S) /* an older verdict is none */
-#define RETRY_US     (1 * (uint64_t)US_PER_S) /* after a refusal */
-#define SPAN_US	     (10 * (uint64_t)US_PER_S)
-#define RATE_SECONDS 30
-#define TURNS	     10 /* of a second: each release has one, so that many do not stall the loop */
-#define DOUBTS_MAX   3	/* seconds in which figures may be odd: a worker was read while it wrote */
+#define FRESH_US   (3 * (uint64_t)US_PER_S) /* an older verdict is none */
+#define RETRY_US   (1 * (uint64_t)US_PER_S) /* after a refusal */
+#define SPAN_US	   (10 * (uint64_t)US_PER_S)
+#define TURNS	   10 /* of a second: each release has one, so that many do not stall the loop */
+#define DOUBTS_MAX 3  /* seconds in which figures may be odd: a worker was read while it wrote */
 
 struct watched *
 guard_find(struct guard *g, const char *name)
@@ -34,6 +33,18 @@ guard_find(struct guard *g, const char *name)
 }
 
 /* ---- the verdict ----------------------------------------------------------------------------- */
+
+/* Allowed, and told once with each config: most of what goes wrong is an error. */
+static void
+warn_of_blindness(const struct watched *w)
+{
+	if (w->config->plan.mode == PLAN_AUTO &&
+	    w->config->guard.symptoms[SYMPTOM_ERROR].action > ACTION_HOLD)
+		log_event(LOG_WARN, "guard_blind",
+		    "%s: its plan is auto, and errors of the candidate neither roll back nor hold: "
+		    "see guard.symptoms.error.action",
+		    w->name);
+}
 
 void
 guard_keep_up(const struct master *m, struct watched *w, const struct policy_release *now,
@@ -60,6 +71,7 @@ guard_keep_up(const struct master *m, struct watched *w, const struct policy_rel
 	w->config = config;
 	w->generation = m->generation;
 	verdict_rules_init(&w->rules, config);
+	warn_of_blindness(w);
 }
 
 /* A share that comes back brings its old evidence along, which proves as much as ever but is not
@@ -96,14 +108,16 @@ guard_make_case(
 	};
 }
 
-static uint64_t
-candidate_requests(const struct evidence *e)
+static void
+note_candidate(struct watched *w, const struct evidence *e)
 {
-	uint64_t n = 0;
+	unsigned place = w->seconds++ % RATE_SECONDS;
 
-	for (unsigned i = 0; i < e->n_shares; i++)
-		n += e->shares[i].arms[ARM_CANDIDATE].requests;
-	return n;
+	w->answered[place] = w->met[place] = 0;
+	for (unsigned i = 0; i < e->n_shares; i++) {
+		w->answered[place] += e->shares[i].arms[ARM_CANDIDATE].requests;
+		w->met[place] += e->shares[i].arms[ARM_CANDIDATE].firsts;
+	}
 }
 
 /* What a second brings, whatever the verdict. */
@@ -119,7 +133,7 @@ let_a_second_pass(
 	verdict_span_move(&w->span, e, mono_us - w->span_us >= SPAN_US);
 	if (w->span.number != number)
 		w->span_us = mono_us;
-	w->answered[w->seconds++ % RATE_SECONDS] = candidate_requests(e);
+	note_candidate(w, e);
 }
 
 static void
@@ -251,20 +265,29 @@ end_hold(struct master *m, struct watched *w, const struct verdict_case *c,
 		    "what the workers say makes sense again");
 }
 
+/* Whether something is done upon such a verdict, or nobody wants it done. */
+static bool
+goes_by_it(const struct config_release *config, enum verdict_kind kind)
+{
+	bool manual = config->plan.mode == PLAN_MANUAL;
+
+	if (kind == VERDICT_SAFE)
+		return config->plan.mode != PLAN_AUTO || config->guard.mode != GUARD_WATCH;
+	return config->guard.mode == GUARD_ROLLBACK && (kind == VERDICT_ROLLBACK || !manual);
+}
+
 /* What changes is said once. */
 static void
 tell(struct watched *w, const struct verdict *v)
 {
-	static const char *const would[VERDICT_KINDS] = {
-		[VERDICT_HOLD] = "would hold", [VERDICT_ROLLBACK] = "would roll back"
-	};
-	bool acts = w->config->guard.mode == GUARD_ROLLBACK &&
-		    (v->kind == VERDICT_ROLLBACK || w->config->plan.mode != PLAN_MANUAL);
+	static const char *const would[VERDICT_KINDS] = { [VERDICT_SAFE] = "would promote",
+		[VERDICT_HOLD] = "would hold",
+		[VERDICT_ROLLBACK] = "would roll back" };
+	bool changed = w->kind != v->kind || w->test != v->test || w->what != v->what;
 
-	if (would[v->kind] != NULL && !acts &&
-	    (w->kind != v->kind || w->test != v->test || w->what != v->what))
-		log_event(LOG_WARN, "guard_would", "%s: the guard %s: %s", w->name, would[v->kind],
-		    v->reason);
+	if (would[v->kind] != NULL && changed && !goes_by_it(w->config, v->kind))
+		log_event(v->kind == VERDICT_SAFE ? LOG_INFO : LOG_WARN, "guard_would",
+		    "%s: the guard %s: %s", w->name, would[v->kind], v->reason);
 	for (unsigned i = 0; release_waivable(i) != NULL; i++) {
 		if (v->warns & ~w->warns & UINT32_C(1) << i)
 			log_event(LOG_WARN, "guard_warns", "%s: %s is worse than it should be",

@@ -47,11 +47,12 @@ struct guard_view {
 	bool on; /* there is a verdict on the present rollout */
 	enum guard_mode mode;
 	struct verdict verdict;
-	struct verdict_case c; /* what it followed from */
-	uint64_t age_ms;       /* of the last regular verdict; UINT64_MAX: none */
-	double per_minute;     /* requests of the candidate, lately */
-	uint64_t missing;      /* requests of the candidate until all is safe; UINT64_MAX: never */
-	unsigned missing_what; /* what needs most of them: see verdict_missing() */
+	struct verdict_case c;	  /* what it followed from */
+	uint64_t age_ms;	  /* of the last regular verdict; UINT64_MAX: none */
+	double per_minute;	  /* requests of the candidate, lately */
+	double firsts_per_minute; /* those of them that were the first of their key, or had none */
+	uint64_t missing;	  /* see verdict_missing() */
+	unsigned missing_what;	  /* what needs most of them: see verdict_missing() */
 };
 void guard_look(struct master *m, const struct policy_release *now,
     const struct config_release *config, struct guard_view *out);

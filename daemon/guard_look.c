@@ -10,15 +10,15 @@
 
 /* Over the last RATE_SECONDS, or since the first second. */
 static double
-rate_per_minute(const struct watched *w)
+rate_per_minute(const struct watched *w, const uint64_t ring[RATE_SECONDS])
 {
 	unsigned n = w->seconds < RATE_SECONDS ? w->seconds : RATE_SECONDS;
 	uint64_t newest, oldest;
 
 	if (n < 2)
 		return 0;
-	newest = w->answered[(w->seconds - 1) % RATE_SECONDS];
-	oldest = w->answered[(w->seconds - n) % RATE_SECONDS];
+	newest = ring[(w->seconds - 1) % RATE_SECONDS];
+	oldest = ring[(w->seconds - n) % RATE_SECONDS];
 	return newest > oldest ? (double)(newest - oldest) * 60 / ((n - 1) * GUARD_TICK_S) : 0;
 }
 
@@ -52,7 +52,8 @@ guard_look(struct master *m, const struct policy_release *now, const struct conf
 	verdict_find(&out->c, &out->verdict);
 	if (w->judged_us != 0)
 		out->age_ms = (clock_mono_us() - w->judged_us) / US_PER_MS;
-	out->per_minute = rate_per_minute(w);
+	out->per_minute = rate_per_minute(w, w->answered);
+	out->firsts_per_minute = rate_per_minute(w, w->met);
 	forecast(w, out);
 }
 

@@ -32,8 +32,9 @@ struct watched {
 	uint32_t warns;
 	bool waiting; /* for the receipt of a command */
 	uint64_t retry_us;
-	struct err refusal;		 /* said in the log already */
-	uint64_t answered[RATE_SECONDS]; /* of the candidate, each second; a ring */
+	struct err refusal; /* said in the log already */
+	/* Of the candidate, each second: all that ended, and first requests; rings. */
+	uint64_t answered[RATE_SECONDS], met[RATE_SECONDS];
 	unsigned seconds;
 	/* The forecast, which takes a while, so at most once a second. */
 	uint64_t missing, missing_us;

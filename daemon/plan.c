@@ -125,14 +125,16 @@ find_phase(const struct plan_clock *clock, const struct policy_release *now,
 	if (!under_way(now))
 		return PHASE_NONE;
 	if (now->held_state == STATE_BAKE)
-		return waits_for_promote(config, BAKE_STAGE_BP) && clock->bake_us >= us(plan->bake_ms)
+		return waits_for_promote(config, BAKE_STAGE_BP) &&
+			       clock->bake_us >= us(plan->bake_ms)
 			   ? PHASE_GATE
 			   : PHASE_BAKE;
 	if (clock->settle_us < us(plan->settle_ms))
 		return PHASE_SETTLE;
 	if (plan->mode == PLAN_MANUAL || clock->dwell_us < us(plan->dwell_ms))
 		return PHASE_OBSERVE;
-	if (waits_for_promote(config, now->share_bp) || release_next_stage_bp(config, now->share_bp) == 0)
+	if (waits_for_promote(config, now->share_bp) ||
+	    release_next_stage_bp(config, now->share_bp) == 0)
 		return PHASE_GATE;
 	return PHASE_OBSERVE;
 }

@@ -70,11 +70,25 @@ verdict_rules_derive(struct verdict_rules *rules)
 
 /* ---- together -------------------------------------------------------------------------------- */
 
+/* What is added up over symptoms. */
+enum term { TERM_HARM, TERM_BREAKER, TERM_OWN };
+
+static double
+term_of(const struct verdict_symptom *s, enum term term)
+{
+	switch (term) {
+	case TERM_HARM: return s->waived ? -HUGE_VAL : s->harm;
+	case TERM_BREAKER: return s->breaker;
+	case TERM_OWN: return s->own;
+	}
+	return -HUGE_VAL;
+}
+
 /* A weighted sum over the symptoms with one action: valid whatever they have to do with each other.
- * A waived one counts as no evidence, and keeps its weight. *most: the one that weighs most. */
+ * A waived one counts as no evidence of harm, and keeps its weight. *most: what weighs most. */
 static double
 sum_family(const struct verdict_case *c, const struct verdict *v, enum guard_action action,
-    enum verdict_test test, unsigned *most)
+    enum term what, unsigned *most)
 {
 	double sum = -HUGE_VAL, best = -HUGE_VAL, all = 0;
 
@@ -86,10 +100,9 @@ sum_family(const struct verdict_case *c, const struct verdict *v, enum guard_act
 		const struct verdict_symptom *s = &v->symptoms[i];
 		double weight = parts_fraction(c->rules->symptoms[i].weight), term;
 
-		if (c->rules->symptoms[i].action != (uint64_t)action || weight <= 0 ||
-		    (test == TEST_HARM && s->waived))
+		if (c->rules->symptoms[i].action != (uint64_t)action || weight <= 0)
 			continue;
-		term = log(weight / all) + (test == TEST_HARM ? s->harm : s->breaker);
+		term = log(weight / all) + term_of(s, what);
 		sum = evidence_add(sum, term);
 		if (term > best) {
 			best = term;
@@ -115,18 +128,43 @@ say_symptom(struct verdict *v, const char *how)
 		    s->bad[ARM_STABLE], s->firsts[ARM_STABLE]);
 }
 
-/* The symptoms with this action, alone and compared. */
+/* Over its budget, and so is stable: who is to blame is not for a budget to say. A waiver ends it:
+ * somebody has looked. */
+static bool
+both_over_budget(const struct verdict_case *c, struct verdict *v)
+{
+	const struct verdict_symptom *s;
+	unsigned most = 0;
+
+	if (c->done || sum_family(c, v, ACTION_ROLLBACK, TERM_BREAKER, &most) < v->breaker_limit ||
+	    v->symptoms[most].waived)
+		return false;
+	v->kind = VERDICT_HOLD;
+	v->test = TEST_BREAKER;
+	v->what = most;
+	s = &v->symptoms[most];
+	SAY(v,
+	    "%s: stable is over the budget as well (%" PRIu64 " of %" PRIu64 "; candidate %" PRIu64
+	    " of %" PRIu64 "): an outage of both, or a budget too small for this service",
+	    release_waivable(most), s->bad_of_stable, s->of_stable, s->n_bad + s->bad_again,
+	    s->n + s->again);
+	return true;
+}
+
+/* The symptoms with this action, alone and compared. What only holds or warns does so whatever
+ * stable's budget. */
 static bool
 symptoms_decide(const struct verdict_case *c, struct verdict *v, enum guard_action action,
     enum verdict_kind kind)
 {
+	enum term alone = action == ACTION_ROLLBACK ? TERM_OWN : TERM_BREAKER;
 	unsigned most = 0;
 
-	if (sum_family(c, v, action, TEST_BREAKER, &most) >= v->breaker_limit) {
+	if (sum_family(c, v, action, alone, &most) >= v->breaker_limit) {
 		v->test = TEST_BREAKER;
 		v->what = most;
 		say_symptom(v, "over its budget");
-	} else if (!c->done && sum_family(c, v, action, TEST_HARM, &most) >= v->harm_limit) {
+	} else if (!c->done && sum_family(c, v, action, TERM_HARM, &most) >= v->harm_limit) {
 		v->test = TEST_HARM;
 		v->what = most;
 		say_symptom(v, "more than stable's");
@@ -266,8 +304,8 @@ look_at_all(const struct verdict_case *c, struct verdict *v)
 	for (unsigned i = 0; i < VALUE_COUNT; i++)
 		verdict_look_at_value(c, i, v);
 	v->split = evidence_split(steps, parts_split(c->evidence, steps));
-	v->breaker = sum_family(c, v, ACTION_ROLLBACK, TEST_BREAKER, &ignored);
-	v->harm = sum_family(c, v, ACTION_ROLLBACK, TEST_HARM, &ignored);
+	v->breaker = sum_family(c, v, ACTION_ROLLBACK, TERM_OWN, &ignored);
+	v->harm = sum_family(c, v, ACTION_ROLLBACK, TERM_HARM, &ignored);
 }
 
 void
@@ -278,7 +316,8 @@ verdict_find(const struct verdict_case *c, struct verdict *v)
 	note_warnings(c, v);
 	if (symptoms_decide(c, v, ACTION_ROLLBACK, VERDICT_ROLLBACK) ||
 	    values_decide(c, v, ACTION_ROLLBACK, VERDICT_ROLLBACK) || split_decides(c, v) ||
-	    doubt_decides(c, v) || symptoms_decide(c, v, ACTION_HOLD, VERDICT_HOLD) ||
+	    doubt_decides(c, v) || both_over_budget(c, v) ||
+	    symptoms_decide(c, v, ACTION_HOLD, VERDICT_HOLD) ||
 	    values_decide(c, v, ACTION_HOLD, VERDICT_HOLD))
 		return;
 	if (c->done) {
@@ -295,15 +334,14 @@ verdict_find(const struct verdict_case *c, struct verdict *v)
 void
 verdict_span_move(struct verdict_span *span, const struct evidence *e, bool elapsed)
 {
-	uint64_t bad[SYMPTOM_COUNT], firsts = parts_candidate(e, bad);
+	struct verdict_span next = { .number = span->number + 1 };
+	uint64_t firsts;
 
-	if (span->number == 0 || firsts < span->firsts) {
+	for (unsigned arm = 0; arm < ARM_COUNT; arm++)
+		next.firsts[arm] = parts_of(e, (enum arm)arm, next.bad[arm]);
+	firsts = next.firsts[ARM_CANDIDATE];
+	if (span->number == 0 || firsts < span->firsts[ARM_CANDIDATE])
 		*span = (struct verdict_span){ .number = 1 };
-		return;
-	}
-	if (!elapsed || firsts - span->firsts < VERDICT_SPAN_MIN)
-		return;
-	span->number++;
-	span->firsts = firsts;
-	memcpy(span->bad, bad, sizeof(span->bad));
+	else if (elapsed && firsts - span->firsts[ARM_CANDIDATE] >= VERDICT_SPAN_MIN)
+		*span = next;
 }

@@ -34,11 +34,14 @@ void verdict_rules_derive(struct verdict_rules *rules);
 
 /* The breaker looks at all of a rollout, and at its present span alone: a candidate that breaks
  * after a million good answers is then seen as soon as a new one. The n-th span counts with a
- * weight of 1 / (10 n (n + 1)), the whole with 9 / 10: the sum is an e-process like its parts. */
+ * weight of 1 / (10 n (n + 1)), the whole with 9 / 10: the sum is an e-process like its parts.
+ * Where stable is over the same budget in the same part, at `beta`, that part says nothing of the
+ * candidate: an outage of both, or a budget that is too small. It holds then, and only the
+ * comparison rolls back. */
 struct verdict_span {
 	uint64_t number; /* 1: the first */
-	/* What the candidate had when it began, over all shares. */
-	uint64_t firsts, bad[SYMPTOM_COUNT];
+	/* What each arm had when it began, over all shares. */
+	uint64_t firsts[ARM_COUNT], bad[ARM_COUNT][SYMPTOM_COUNT];
 };
 #define VERDICT_SPAN_MIN 200 /* firsts of the candidate that make a span */
 
@@ -56,6 +59,7 @@ struct verdict_case {
 	uint64_t before;   /* of the candidate's requests under it: those before this step */
 	uint32_t waived;   /* bits, release_waivable() */
 	bool done;	   /* the candidate has taken over: only the breaker can be */
+	bool alone;	   /* of an older record: stable's budget was not looked at */
 };
 
 enum verdict_kind { VERDICT_WAIT, VERDICT_SAFE, VERDICT_HOLD, VERDICT_ROLLBACK, VERDICT_KINDS };
@@ -78,12 +82,15 @@ struct verdict_symptom {
 	bool on, waived;
 	bool needed; /* must be safe before anything advances */
 	bool safe;
-	/* First bad events of keys under shares that can be compared, and all first requests. */
+	/* First bad events of keys under shares that can be compared, and all first requests; of
+	 * SYMPTOM_JUDGED those that were judged, where good answers are told too. */
 	uint64_t bad[ARM_COUNT], firsts[ARM_COUNT];
-	uint64_t n, n_bad;	   /* first requests of the candidate */
-	uint64_t again, bad_again; /* and those that the breaker counts again */
-	double harm, breaker;	   /* against the candidate */
-	double better, below;	   /* for it: compared with stable, and alone */
+	uint64_t n, n_bad;		   /* first requests of the candidate */
+	uint64_t again, bad_again;	   /* and those that the breaker counts again */
+	uint64_t of_stable, bad_of_stable; /* the same of stable, both kinds */
+	double harm, breaker;		   /* against the candidate */
+	double own;	      /* of `breaker`: the parts in which stable keeps the budget */
+	double better, below; /* for it: compared with stable, and alone */
 };
 
 /* One value under the present share; of logarithms. */
@@ -116,9 +123,16 @@ void verdict_find(const struct verdict_case *c, struct verdict *v);
 /* Begins another span if the present one is long enough. `elapsed`: it has lasted its time too. */
 void verdict_span_move(struct verdict_span *span, const struct evidence *e, bool elapsed);
 
-/* How many more requests of the candidate everything needs to be safe, if both arms go on as they
- * did; UINT64_MAX: it would never be. `what`: the symptom or value that needs most;
- * VERDICT_FRESH: min_requests does. */
+/* How many times stable's rate the candidate's is, by the requests that were seen, and the
+ * confidence sequence of that at `beta` for each side. point: not finite without bad ones of
+ * stable. */
+struct evidence_ratio;
+void verdict_ratio(const struct verdict_case *c, const struct verdict *v, unsigned symptom,
+    struct evidence_ratio *out);
+
+/* How many more first requests of the candidate everything needs to be safe, if both arms go on as
+ * they did; UINT64_MAX: it would never be. `what`: the symptom or value that needs most;
+ * VERDICT_FRESH: min_requests does, and then it is requests of whatever key. */
 #define VERDICT_FRESH UINT32_MAX
 uint64_t verdict_missing(const struct verdict_case *c, const struct verdict *v, unsigned *what);
 

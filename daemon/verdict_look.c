@@ -7,33 +7,52 @@
 
 /* ---- one symptom ----------------------------------------------------------------------------- */
 
-static double
-breaker_of(const struct verdict_case *c, unsigned i, const struct verdict_symptom *s)
-{
-	const struct verdict_span *span = c->span;
-	double budget = parts_fraction(c->rules->symptoms[i].budget), number = (double)span->number;
-	uint64_t n = s->n + s->again, bad = s->n_bad + s->bad_again;
-	double whole, part = -HUGE_VAL;
+/* Requests of each arm, in all of a rollout or in its present span. */
+struct part {
+	uint64_t n[ARM_COUNT], bad[ARM_COUNT];
+};
 
-	if (budget <= 0)
-		return -HUGE_VAL;
-	whole = log(0.9) + evidence_breaker(n, bad, budget);
-	/* Those that were judged are not those that a span counts. */
-	if (i != SYMPTOM_JUDGED && span->number > 0 && n >= span->firsts && bad >= span->bad[i])
-		part = log(0.1 / (number * (number + 1))) +
-		       evidence_breaker(n - span->firsts, bad - span->bad[i], budget);
-	return evidence_add(whole, part);
+/* False: what a span began with is not of these figures. */
+static bool
+cut_span(const struct verdict_span *span, unsigned i, struct part *part)
+{
+	for (unsigned arm = 0; arm < ARM_COUNT; arm++) {
+		if (part->n[arm] < span->firsts[arm] || part->bad[arm] < span->bad[arm][i])
+			return false;
+		part->n[arm] -= span->firsts[arm];
+		part->bad[arm] -= span->bad[arm][i];
+	}
+	return true;
 }
 
-/* An outside judge may look at some answers only, or tell of bad ones only. */
-static uint64_t
-judged_of(const struct evidence *e, uint64_t bad, uint64_t firsts)
+static void
+add_part(const struct verdict_case *c, unsigned i, const struct part *part, double weight,
+    struct verdict_symptom *s)
 {
-	uint64_t praised = 0;
+	double budget = parts_fraction(c->rules->symptoms[i].budget);
+	double e = log(weight) +
+		   evidence_breaker(part->n[ARM_CANDIDATE], part->bad[ARM_CANDIDATE], budget);
+	double stable = evidence_breaker(part->n[ARM_STABLE], part->bad[ARM_STABLE], budget);
 
-	for (unsigned i = 0; i < e->n_shares; i++)
-		praised += e->shares[i].arms[ARM_CANDIDATE].praised;
-	return praised > 0 ? praised + bad : firsts;
+	s->breaker = evidence_add(s->breaker, e);
+	if (c->alone || stable < -log(parts_fraction(c->rules->beta)))
+		s->own = evidence_add(s->own, e);
+}
+
+static void
+look_at_budget(const struct verdict_case *c, unsigned i, struct verdict_symptom *s)
+{
+	double number = (double)c->span->number;
+	struct part part = { .n = { s->of_stable, s->n + s->again },
+		.bad = { s->bad_of_stable, s->n_bad + s->bad_again } };
+
+	s->breaker = s->own = -HUGE_VAL;
+	if (c->rules->symptoms[i].budget == 0)
+		return;
+	add_part(c, i, &part, 0.9, s);
+	/* Those that were judged are not those that a span counts. */
+	if (i != SYMPTOM_JUDGED && c->span->number > 0 && cut_span(c->span, i, &part))
+		add_part(c, i, &part, 0.1 / (number * (number + 1)), s);
 }
 
 static bool
@@ -60,9 +79,7 @@ verdict_look_at_symptom(const struct verdict_case *c, unsigned i, struct verdict
 	s->waived = (c->waived >> i & 1) != 0;
 	s->harm = evidence_harm(steps, n, parts_fraction(rules->symptoms[i].ratio));
 	s->better = evidence_safe(steps, n, parts_fraction(rules->symptoms[i].margin));
-	if (i == SYMPTOM_JUDGED)
-		s->n = judged_of(c->evidence, s->n_bad, s->n);
-	s->breaker = breaker_of(c, i, s);
+	look_at_budget(c, i, s);
 	s->below =
 	    evidence_below(s->n, s->n_bad, parts_fraction(budget > 0 ? budget : VERDICT_QUIET));
 	s->needed = is_needed(c, i, s);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The forecast: how many more requests until everything is safe; see verdict.h. Pure. Both arms are
+ * The forecast: how many more users until everything is safe; see verdict.h. Pure. Both arms are
  * taken to go on at the rates that they had so far under all shares, and the share to stay.
  */
 #include <math.h>
@@ -26,7 +26,7 @@ rate_of(uint64_t bad, uint64_t n)
 	return n > 0 ? (double)bad / (double)n : 0;
 }
 
-/* Whether the symptom would be called safe after so many more requests of the candidate. */
+/* Whether the symptom would be called safe after so many more first requests of the candidate. */
 static bool
 symptom_safe_after(const struct forecast *f, uint64_t more)
 {
@@ -94,11 +94,37 @@ missing_of_symptom(const struct verdict_case *c, const struct verdict *v, unsign
 	return search(&f, ask_symptom);
 }
 
+/* First requests of the candidate, and all. */
+static uint64_t
+candidate_of(const struct evidence *e, uint64_t *requests)
+{
+	uint64_t firsts = 0;
+
+	*requests = 0;
+	for (unsigned i = 0; i < e->n_shares; i++) {
+		firsts += e->shares[i].arms[ARM_CANDIDATE].firsts;
+		*requests += e->shares[i].arms[ARM_CANDIDATE].requests;
+	}
+	return firsts;
+}
+
+/* Who judges some answers only needs so many more of them. */
+static uint64_t
+with_those_not_judged(const struct verdict_case *c, const struct verdict *v, uint64_t judged)
+{
+	uint64_t requests, firsts = candidate_of(c->evidence, &requests);
+	uint64_t n = v->symptoms[SYMPTOM_JUDGED].n;
+
+	if (judged == 0 || judged == UINT64_MAX)
+		return judged;
+	return n > 0 ? (uint64_t)ceil((double)judged * (double)firsts / (double)n) : UINT64_MAX;
+}
+
 /* ---- values ---------------------------------------------------------------------------------- */
 
 struct value_forecast {
 	const struct verdict_value *v;
-	double per_request; /* how many answers of the candidate have the value */
+	double per_first; /* how many answers to first requests of the candidate have the value */
 };
 
 /* The width shrinks with the root of the count, a little faster before the expected count. */
@@ -107,7 +133,7 @@ ask_value(const void *arg, uint64_t more)
 {
 	const struct value_forecast *f = arg;
 	double had = (double)f->v->n[ARM_CANDIDATE];
-	double will = had + (double)more * f->per_request;
+	double will = had + (double)more * f->per_first;
 
 	return will >= VERDICT_VALUES_MIN &&
 	       f->v->difference + f->v->safe_width * sqrt(had / will) < f->v->limit;
@@ -122,32 +148,37 @@ missing_of_value(const struct verdict_case *c, const struct verdict *v, unsigned
 
 	if (!f.v->needed || f.v->safe || share == NULL)
 		return 0;
-	f.per_request = rate_of(f.v->n[ARM_CANDIDATE], share->arms[ARM_CANDIDATE].requests);
-	if (f.per_request <= 0)
+	f.per_first = rate_of(f.v->n[ARM_CANDIDATE], share->arms[ARM_CANDIDATE].firsts);
+	if (f.per_first <= 0)
 		return UINT64_MAX;
 	if (f.v->compared)
 		return search(&f, ask_value);
 	has = (double)f.v->n[ARM_CANDIDATE];
 	wants = VERDICT_VALUES_MIN - has;
-	return wants <= 0 ? 1 : (uint64_t)ceil(wants / f.per_request);
+	return wants <= 0 ? 1 : (uint64_t)ceil(wants / f.per_first);
 }
 
 uint64_t
 verdict_missing(const struct verdict_case *c, const struct verdict *v, unsigned *what)
 {
-	uint64_t most = 0;
+	uint64_t requests, firsts = candidate_of(c->evidence, &requests);
+	uint64_t most = 0, fresh = 0;
 
 	*what = VERDICT_FRESH;
 	if (v->fresh < c->rules->min_requests)
-		most = c->rules->min_requests - v->fresh;
+		fresh = c->rules->min_requests - v->fresh;
+	/* Requests of known keys come sooner than new ones. */
+	most = requests > 0 ? (uint64_t)((double)fresh * rate_of(firsts, requests)) : fresh;
 	for (unsigned i = 0; i < SYMPTOM_COUNT + VALUE_COUNT; i++) {
 		uint64_t missing = i < SYMPTOM_COUNT ? missing_of_symptom(c, v, i)
 						     : missing_of_value(c, v, i - SYMPTOM_COUNT);
 
+		if (i == SYMPTOM_JUDGED)
+			missing = with_those_not_judged(c, v, missing);
 		if (missing > most) {
 			most = missing;
 			*what = i;
 		}
 	}
-	return most;
+	return *what == VERDICT_FRESH ? fresh : most;
 }

@@ -14,26 +14,53 @@ is_split(const struct evidence_share *share)
 	return share->share_bp > 0 && share->share_bp < SHARE_ALL_BP;
 }
 
+/* An outside judge may look at some answers only, or tell of bad ones only. */
+enum judging { JUDGED_NONE, JUDGED_SOME, JUDGED_ALL };
+
+static enum judging
+judging_of(const struct evidence *e)
+{
+	for (unsigned i = 0; i < e->n_shares; i++) {
+		if (e->shares[i].arms[ARM_STABLE].praised > 0 ||
+		    e->shares[i].arms[ARM_CANDIDATE].praised > 0)
+			return JUDGED_SOME;
+	}
+	return parts_judged(e) ? JUDGED_ALL : JUDGED_NONE;
+}
+
+/* Of how many first requests it is known whether they were bad. */
+static uint64_t
+looked_at(const struct evidence_arm *a, enum judging judging)
+{
+	if (judging == JUDGED_NONE)
+		return 0;
+	return judging == JUDGED_ALL ? a->firsts : a->praised + a->bad_keys[SYMPTOM_JUDGED];
+}
+
 unsigned
 parts_bad(const struct evidence *e, unsigned symptom, struct evidence_step *steps,
     struct verdict_symptom *s)
 {
+	enum judging judging = symptom == SYMPTOM_JUDGED ? judging_of(e) : JUDGED_ALL;
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < e->n_shares; i++) {
 		const struct evidence_share *share = &e->shares[i];
 
-		s->n += share->arms[ARM_CANDIDATE].firsts;
+		s->n += looked_at(&share->arms[ARM_CANDIDATE], judging);
 		s->n_bad += share->arms[ARM_CANDIDATE].bad_firsts[symptom];
 		s->again += share->arms[ARM_CANDIDATE].again;
 		s->bad_again += share->arms[ARM_CANDIDATE].bad_again[symptom];
+		s->of_stable += share->arms[ARM_STABLE].firsts + share->arms[ARM_STABLE].again;
+		s->bad_of_stable += share->arms[ARM_STABLE].bad_firsts[symptom] +
+				    share->arms[ARM_STABLE].bad_again[symptom];
 		if (!is_split(share))
 			continue;
 		steps[n].share = share->share_bp / (double)SHARE_ALL_BP;
 		for (unsigned arm = 0; arm < ARM_COUNT; arm++) {
 			steps[n].n[arm] = share->arms[arm].bad_keys[symptom];
 			s->bad[arm] += share->arms[arm].bad_keys[symptom];
-			s->firsts[arm] += share->arms[arm].firsts;
+			s->firsts[arm] += looked_at(&share->arms[arm], judging);
 		}
 		n++;
 	}
@@ -72,13 +99,13 @@ parts_assigned(const struct evidence *e, uint64_t seen[ARM_COUNT])
 }
 
 uint64_t
-parts_candidate(const struct evidence *e, uint64_t bad[SYMPTOM_COUNT])
+parts_of(const struct evidence *e, enum arm arm, uint64_t bad[SYMPTOM_COUNT])
 {
 	uint64_t firsts = 0;
 
 	memset(bad, 0, SYMPTOM_COUNT * sizeof(*bad));
 	for (unsigned i = 0; i < e->n_shares; i++) {
-		const struct evidence_arm *a = &e->shares[i].arms[ARM_CANDIDATE];
+		const struct evidence_arm *a = &e->shares[i].arms[arm];
 
 		firsts += a->firsts + a->again;
 		for (unsigned k = 0; k < SYMPTOM_COUNT; k++)
@@ -99,6 +126,32 @@ parts_judged(const struct evidence *e)
 		}
 	}
 	return false;
+}
+
+void
+verdict_ratio(const struct verdict_case *c, const struct verdict *v, unsigned symptom,
+    struct evidence_ratio *out)
+{
+	const struct verdict_symptom *s = &v->symptoms[symptom];
+	enum judging judging = symptom == SYMPTOM_JUDGED ? judging_of(c->evidence) : JUDGED_ALL;
+	struct evidence_step steps[EVIDENCE_SHARES];
+	double of[ARM_COUNT];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < c->evidence->n_shares; i++) {
+		const struct evidence_share *share = &c->evidence->shares[i];
+
+		for (unsigned arm = 0; arm < ARM_COUNT; arm++) {
+			of[arm] = (double)looked_at(&share->arms[arm], judging);
+			steps[n].n[arm] = share->arms[arm].bad_keys[symptom];
+		}
+		steps[n].share = of[ARM_CANDIDATE] / (of[ARM_CANDIDATE] + of[ARM_STABLE]);
+		if (steps[n].share > 0 && steps[n].share < 1)
+			n++;
+	}
+	evidence_ratio(steps, n, parts_fraction(c->rules->beta), out);
+	out->point = (double)s->bad[ARM_CANDIDATE] * (double)s->firsts[ARM_STABLE] /
+		     ((double)s->bad[ARM_STABLE] * (double)s->firsts[ARM_CANDIDATE]);
 }
 
 /* ---- values ---------------------------------------------------------------------------------- */

@@ -28,8 +28,9 @@ unsigned parts_bad(const struct evidence *e, unsigned symptom, struct evidence_s
 /* The same of what the split has assigned. */
 unsigned parts_split(const struct evidence *e, struct evidence_step *steps);
 void parts_assigned(const struct evidence *e, uint64_t seen[ARM_COUNT]);
-/* First requests of the candidate under all shares, and how many of them were bad. */
-uint64_t parts_candidate(const struct evidence *e, uint64_t bad[SYMPTOM_COUNT]);
+/* First requests of an arm under all shares, those that count again included, and how many of them
+ * were bad. */
+uint64_t parts_of(const struct evidence *e, enum arm arm, uint64_t bad[SYMPTOM_COUNT]);
 /* Whether an outside judge has said anything. */
 bool parts_judged(const struct evidence *e);
 /* Candidate's mean of logarithms minus stable's, and its standard error. Both have at least two. */

@@ -12,7 +12,7 @@
 #include "common/json.h"
 #include "daemon/verdict.h"
 
-#define RECORD_VERSION 2 /* 1 had no `before` in `now` */
+#define RECORD_VERSION 3 /* 1 had no `before` in `now`; 1 and 2 nothing of stable in a span */
 #define NUMBER_MAX     (UINT64_C(1) << 53)
 
 /* ---- writing --------------------------------------------------------------------------------- */
@@ -109,15 +109,18 @@ add_shares(struct buf *out, const struct verdict_case *c)
 int
 verdict_write(struct buf *out, const struct verdict_case *c)
 {
-	const uint64_t span[] = { c->span->number, c->span->firsts };
+	const struct verdict_span *s = c->span;
+	const uint64_t span[] = { s->number, s->firsts[ARM_CANDIDATE], s->firsts[ARM_STABLE] };
 	const uint64_t now[] = { c->share_bp, c->waived, c->done, c->evidence->insane,
 		c->evidence->uncounted, c->before };
 
 	if (buf_addf(out, "{\"v\":%d,\"rollout\":%" PRIu64, RECORD_VERSION,
 		c->evidence->rollout_id) != 0 ||
 	    add_list(out, "now", now, sizeof(now) / sizeof(now[0])) != 0 ||
-	    add_rules(out, c->rules) != 0 || add_list(out, "span", span, 2) != 0 ||
-	    add_list(out, "span_bad", c->span->bad, SYMPTOM_COUNT) != 0 || add_shares(out, c) != 0)
+	    add_rules(out, c->rules) != 0 || add_list(out, "span", span, 3) != 0 ||
+	    add_list(out, "span_bad", s->bad[ARM_CANDIDATE], SYMPTOM_COUNT) != 0 ||
+	    add_list(out, "span_stable", s->bad[ARM_STABLE], SYMPTOM_COUNT) != 0 ||
+	    add_shares(out, c) != 0)
 		return -1;
 	return buf_adds(out, "}");
 }
@@ -231,17 +234,32 @@ take_rules(const cJSON *in, struct verdict_rules *r)
 }
 
 static bool
+take_span(const cJSON *in, uint64_t version, struct verdict_span *s)
+{
+	uint64_t span[3] = { 0 };
+
+	if (!take_list(in, "span", span, (version < 3 ? 2 : 3) * sizeof(span[0])) ||
+	    !take_list(in, "span_bad", s->bad[ARM_CANDIDATE], sizeof(s->bad[ARM_CANDIDATE])) ||
+	    (version >= 3 &&
+		!take_list(in, "span_stable", s->bad[ARM_STABLE], sizeof(s->bad[ARM_STABLE]))))
+		return false;
+	s->number = span[0];
+	s->firsts[ARM_CANDIDATE] = span[1];
+	s->firsts[ARM_STABLE] = span[2];
+	return true;
+}
+
+static bool
 take_all(const cJSON *in, struct verdict_record *out)
 {
-	uint64_t now[6] = { 0 }, span[2], version;
+	uint64_t now[6] = { 0 }, version;
 
 	if (!take_number(cJSON_GetObjectItemCaseSensitive(in, "v"), &version) || version < 1 ||
 	    version > RECORD_VERSION || !take_rules(in, &out->rules) ||
 	    !take_number(
 		cJSON_GetObjectItemCaseSensitive(in, "rollout"), &out->evidence.rollout_id) ||
 	    !take_list(in, "now", now, (version == 1 ? 5 : 6) * sizeof(now[0])) ||
-	    !take_list(in, "span", span, sizeof(span)) ||
-	    !take_list(in, "span_bad", out->span.bad, sizeof(out->span.bad)) ||
+	    !take_span(in, version, &out->span) ||
 	    !take_shares(cJSON_GetObjectItemCaseSensitive(in, "shares"), &out->evidence))
 		return false;
 	out->c.share_bp = (uint32_t)now[0];
@@ -250,8 +268,7 @@ take_all(const cJSON *in, struct verdict_record *out)
 	out->c.before = now[5];
 	out->evidence.insane = (unsigned)now[3];
 	out->evidence.uncounted = now[4];
-	out->span.number = span[0];
-	out->span.firsts = span[1];
+	out->c.alone = version < 3;
 	return true;
 }
 

@@ -49,6 +49,10 @@ struct rollout {
 	unsigned what;
 };
 
+/* So many requests of either arm fail after the first thousand. */
+static unsigned outage;
+#define OUTAGE_AFTER 1000
+
 static struct verdict_rules rules;
 static struct evidence evidence;
 
@@ -79,18 +83,18 @@ add_values(struct evidence_arm *a, const struct behaviour *b, struct sim_random 
 
 /* One request without a key. */
 static enum arm
-add_request(uint32_t share_bp, const struct behaviour *candidate, struct sim_random *r)
+add_request(uint32_t share_bp, const struct behaviour *candidate, bool fails, struct sim_random *r)
 {
 	enum arm arm = sim_uniform(r) * 10000 < share_bp ? ARM_CANDIDATE : ARM_STABLE;
 	const struct behaviour *b = arm == ARM_CANDIDATE ? candidate : &usual;
 	struct evidence_arm *a = &evidence_share(&evidence, share_bp)->arms[arm];
-	double u = sim_uniform(r);
+	double u = fails ? 0 : sim_uniform(r);
 
 	a->assigned++;
 	a->requests++;
 	a->firsts++;
 	for (unsigned i = 0; i < SYMPTOM_COUNT; i++) {
-		if (u >= b->rates[i]) {
+		if (!fails && u >= b->rates[i]) {
 			u -= b->rates[i];
 			continue;
 		}
@@ -114,8 +118,10 @@ stay(struct rollout *o, uint32_t share_bp, const struct behaviour *candidate,
 	static struct verdict v;
 
 	for (unsigned i = 1; i <= STAGE_REQUESTS; i++) {
+		bool fails = o->requests >= OUTAGE_AFTER && o->requests < OUTAGE_AFTER + outage;
+
 		o->requests++;
-		o->candidate += add_request(share_bp, candidate, r) == ARM_CANDIDATE;
+		o->candidate += add_request(share_bp, candidate, fails, r) == ARM_CANDIDATE;
 		if (i % LOOK_EVERY != 0)
 			continue;
 		verdict_span_move(span, &evidence, true);
@@ -197,6 +203,19 @@ check_bad(const char *name, struct behaviour b, enum end should_be)
 	sim_check(ends[END_DONE] == 0, "%s: promoted", name);
 }
 
+/* Where few requests of the candidate fall into it, it may go by unseen. */
+static void
+check_outage(void)
+{
+	unsigned ends[END_COUNT];
+
+	outage = 200;
+	run_all("harmless, an outage of both", &usual, 40, ends);
+	outage = 0;
+	sim_check(ends[END_ROLLED_BACK] == 0, "outages rolled back: %u", ends[END_ROLLED_BACK]);
+	sim_check(ends[END_HELD] >= 36, "outages held: only %u", ends[END_HELD]);
+}
+
 static void
 check_harmless(void)
 {
@@ -246,4 +265,5 @@ sim_rollouts(void)
 	check_bad("clients leave 3 times as often", with(SYMPTOM_LEFT, .09), END_HELD);
 	check_bad("slower by 60 %", slow, END_HELD);
 	check_bad("answers of double length", wordy, END_HELD);
+	check_outage();
 }

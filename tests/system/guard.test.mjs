@@ -3,6 +3,9 @@
 // reason named; a harmless one goes to the end by itself; nothing moves without data.
 
 import assert from "node:assert/strict";
+import { rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { until } from "./lib/grayd.mjs";
 import { keptFolder, startIn } from "./lib/journal.mjs";
@@ -73,9 +76,14 @@ describe("what rolls back", () => {
 	});
 
 	test("a candidate whose tool calls are broken", async (t) => {
+		// The tool is offered, or calling it would be bad on either arm.
+		const body = join(tmpdir(), `tools-${process.pid}.json`);
+		writeFileSync(body, JSON.stringify({ model: "demo", stream: true, messages: [{ role: "user", content: "find a" }],
+			tools: [{ type: "function", function: { name: "find", parameters: { type: "object" } } }] }));
+		t.after(() => rmSync(body));
 		const tools = [{ name: "find", arguments: { q: "a" }, pieces: 3 }];
 		const { grayd } = await rollOut(t, { stable: { ...STEADY, tool_calls: tools, tools_when: "always" },
-			candidate: { faults: [{ kind: "bad_tool_json", probability: 0.3 }] }, load: { stream: true } });
+			candidate: { faults: [{ kind: "bad_tool_json", probability: 0.3 }] }, load: { "body-file": body } });
 
 		await ended(grayd, "rolled_back");
 		assert.match((await lastOf(grayd, "rollback")).reason, /^bad_tool: /);
@@ -109,6 +117,18 @@ describe("what holds", () => {
 			assert.match((await lastOf(grayd, "pause")).reason, reason);
 			assert.match((await explain(grayd)).why, reason);
 		});
+
+	// One provider serves both: its outage is nothing that the candidate has done.
+	test("an outage of both", async (t) => {
+		const { sim, grayd } = await rollOut(t, { plan: { min_requests: 1000000 },
+			release: { stages: [50, 100], backoff_ms: 10 } });
+		const down = { faults: [{ kind: "status", status: 500 }] };
+
+		await until("many good answers", async () => (await explain(grayd)).coverage.candidate.requests > 300, 20 * patience);
+		await sim.setScript({ models: { old: down, new: down } });
+		await ended(grayd, "hold");
+		assert.match((await lastOf(grayd, "pause")).reason, /^error: stable is over the budget as well \(\d+ of \d+;/);
+	});
 
 	test("a candidate whose clients leave", async (t) => {
 		const { grayd } = await rollOut(t, { stable: { latency_ms: 5 }, candidate: { latency_ms: 300 },
@@ -214,6 +234,26 @@ describe("a harmless candidate", () => {
 	});
 });
 
+describe("a guard that only watches", () => {
+	test("promotes nothing under an auto plan, and says when it would", async (t) => {
+		const { grayd } = await rollOut(t, { guard: { mode: "watch" }, release: { stages: [50, 100] } });
+
+		await until("what it would do", () => grayd.logLines().some(({ event, message }) =>
+			event === "guard_would" && /would promote: everything/.test(message ?? "")), 40 * patience);
+		const now = await until("the end of the dwell", async () => {
+			const one = await demo(grayd);
+			return one.plan.phase === "gate" && one;
+		}, 20 * patience);
+		assert.deepEqual([now.state, now.stage], ["step", 50]);
+		assert.equal((await explain(grayd)).why, "its guard only watches (guard.mode): promote goes on");
+		assert.equal((await grayd.ctl(["promote", "demo"])).code, 0);
+		await until("the end of the bake", async () => (await demo(grayd)).plan.phase === "gate", 20 * patience);
+		assert.equal((await demo(grayd)).state, "bake");
+		assert.equal((await grayd.ctl(["promote", "demo", "--full"])).code, 0);
+		assert.equal((await demo(grayd)).state, "done");
+	});
+});
+
 describe("wherever the candidate has traffic", () => {
 	const places = {
 		"at a gate": { plan: { mode: "auto", gates: [10], dwell_ms: 100 }, there: async (grayd) =>
@@ -283,6 +323,23 @@ describe("like is compared with like", () => {
 		assert.equal((await demo(grayd)).state, "step");
 		const { stable } = (await grayd.ctl(["-j", "stats", "demo"])).json.releases.demo.arms;
 		assert.ok(stable.outcomes.ok > 0.99 * stable.requests - 200, "its users saw good answers");
+	});
+});
+
+describe("the forecast", () => {
+	test("counts users where users are needed, and says when none come", async (t) => {
+		const { grayd } = await rollOut(t, { load: { r: 100, "key-count": 40 }, release: { stages: [50, 100] },
+			plan: { min_requests: 0 } });
+
+		const missing = await until("all users seen twice", async () => {
+			const { guard, coverage } = await explain(grayd);
+			return guard.missing && coverage.candidate.requests > 100 && guard.missing;
+		}, 20 * patience);
+		assert.equal(missing.of, "users");
+		assert.ok(missing.requests > 300, "no failure of 20 users needs 364");
+		assert.ok(missing.candidate_per_minute > 0);
+		await until("that no new ones come", async () => (await explain(grayd)).guard.missing.seconds === null, 90 * patience);
+		assert.match((await grayd.ctl(["explain", "demo"])).stdout, /about \d+ more users of the candidate, for empty; none came/);
 	});
 });
 

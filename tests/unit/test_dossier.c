@@ -27,7 +27,9 @@ fill(struct dossier_release *r, unsigned number, unsigned n_shares)
 	snprintf(r->name, sizeof(r->name), "a \"%u\"\n", number);
 	r->models[ARM_STABLE] = UINT64_MAX - number;
 	r->models[ARM_CANDIDATE] = number;
-	r->span = (struct verdict_span){ .number = 3, .firsts = 600, .bad = { 1, 0, 2 } };
+	r->span = (struct verdict_span){
+		.number = 3, .firsts = { 5000, 600 }, .bad = { { 3 }, { 1, 0, 2 } }
+	};
 	r->evidence.rollout_id = 40 + number;
 	r->evidence.uncounted = 7;
 	for (unsigned i = 0; i < n_shares; i++) {

@@ -241,7 +241,7 @@ test_evidence_goes_on(void)
 	count_in_a_worker(200);
 	seen_meet(m.seen, SEEN_KEYS, 4711);
 	guard_find(&guard, "r")->rollout_id = ROLLOUT;
-	guard_find(&guard, "r")->span = (struct verdict_span){ .number = 4, .firsts = 150 };
+	guard_find(&guard, "r")->span = (struct verdict_span){ .number = 4, .firsts = { 0, 150 } };
 	publish(STATE_STEP, 7);
 	bytes = print_evidence(m.seen_fd);
 	close_master();

@@ -599,7 +599,8 @@ suite_plan(void)
 	CU_add_test(s, "no data", test_no_data);
 	CU_add_test(s, "too little to tell", test_too_little_to_tell);
 	CU_add_test(s, "no data where none can be", test_no_data_where_none_can_be);
-	CU_add_test(s, "resume gives no data its whole time", test_resume_gives_no_data_its_whole_time);
+	CU_add_test(
+	    s, "resume gives no data its whole time", test_resume_gives_no_data_its_whole_time);
 	CU_add_test(s, "no data survives a restart", test_no_data_survives_a_restart);
 	CU_add_test(s, "a gate at 100 %", test_gate_at_the_end);
 	CU_add_test(s, "auto under a guard that only watches", test_auto_that_only_watches);

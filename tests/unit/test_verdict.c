@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/audit.h"
+#include "daemon/evidence.h"
 #include "daemon/release.h"
 
 void suite_verdict(void);
@@ -162,8 +163,9 @@ test_harm(void)
 	verdict_find(&s.c, &s.v);
 	CU_ASSERT_EQUAL(s.v.kind, VERDICT_WAIT);
 	set_bad(ARM_CANDIDATE, SYMPTOM_ERROR, 120);
-	set_bad(ARM_STABLE, SYMPTOM_ERROR, 1000);
 	expect(VERDICT_ROLLBACK, TEST_BREAKER, SYMPTOM_ERROR);
+	set_bad(ARM_STABLE, SYMPTOM_ERROR, 1000);
+	expect(VERDICT_HOLD, TEST_BREAKER, SYMPTOM_ERROR);
 }
 
 static void
@@ -265,6 +267,55 @@ test_judged(void)
 	expect(VERDICT_ROLLBACK, TEST_HARM, SYMPTOM_JUDGED);
 }
 
+/* 7 of 22 that were judged are not 7 of 500 that came. */
+static void
+test_judged_of_those_judged(void)
+{
+	const struct verdict_symptom *judged = &s.v.symptoms[SYMPTOM_JUDGED];
+	struct evidence_ratio r;
+
+	open_scene();
+	verdict_find(&s.c, &s.v);
+	CU_ASSERT_EQUAL(judged->firsts[ARM_CANDIDATE], 0);
+	set_bad(ARM_CANDIDATE, SYMPTOM_JUDGED, 7);
+	set_bad(ARM_STABLE, SYMPTOM_JUDGED, 2);
+	verdict_find(&s.c, &s.v);
+	CU_ASSERT_EQUAL(judged->firsts[ARM_CANDIDATE], 500); /* only bad ones are told */
+	arm(ARM_CANDIDATE)->praised = 15;
+	arm(ARM_STABLE)->praised = 20;
+	verdict_find(&s.c, &s.v);
+	CU_ASSERT_EQUAL(judged->firsts[ARM_CANDIDATE], 22);
+	CU_ASSERT_EQUAL(judged->firsts[ARM_STABLE], 22);
+	verdict_ratio(&s.c, &s.v, SYMPTOM_JUDGED, &r);
+	CU_ASSERT_DOUBLE_EQUAL(r.point, 3.5, 1e-9);
+}
+
+/* By what was seen, not by the share that was set. */
+static void
+test_ratio_fits_its_row(void)
+{
+	struct evidence_ratio r;
+
+	open_scene();
+	set_counts(ARM_CANDIDATE, 4);
+	set_counts(ARM_STABLE, 1);
+	set_bad(ARM_CANDIDATE, SYMPTOM_BAD_JSON, 4);
+	set_bad(ARM_STABLE, SYMPTOM_BAD_JSON, 1);
+	verdict_find(&s.c, &s.v);
+	verdict_ratio(&s.c, &s.v, SYMPTOM_BAD_JSON, &r);
+	CU_ASSERT_DOUBLE_EQUAL(r.point, 1, 1e-9);
+	CU_ASSERT(r.low < 1 && r.high > 1);
+	/* None on stable: a lower bound is there. */
+	set_counts(ARM_CANDIDATE, 145);
+	set_counts(ARM_STABLE, 259);
+	set_bad(ARM_CANDIDATE, SYMPTOM_BAD_JSON, 8);
+	set_bad(ARM_STABLE, SYMPTOM_BAD_JSON, 0);
+	verdict_find(&s.c, &s.v);
+	verdict_ratio(&s.c, &s.v, SYMPTOM_BAD_JSON, &r);
+	CU_ASSERT(!isfinite(r.point));
+	CU_ASSERT(r.low > 1);
+}
+
 static void
 test_done(void)
 {
@@ -290,7 +341,7 @@ test_breaks_late(void)
 	for (unsigned i = 0; i < 500; i++)
 		verdict_span_move(&s.span, &s.evidence, i == 499);
 	CU_ASSERT_EQUAL(s.span.number, 2);
-	CU_ASSERT_EQUAL(s.span.firsts, 10000500);
+	CU_ASSERT_EQUAL(s.span.firsts[ARM_CANDIDATE], 10000500);
 	s.span.number = 40000; /* weeks */
 	s.evidence.shares[1].arms[ARM_CANDIDATE].firsts += 8;
 	s.evidence.shares[1].arms[ARM_CANDIDATE].bad_firsts[SYMPTOM_ERROR] = 8;
@@ -300,6 +351,84 @@ test_breaks_late(void)
 	expect(VERDICT_ROLLBACK, TEST_BREAKER, SYMPTOM_ERROR);
 }
 
+/* Both arms at this rate for so long, and nothing of it in the present span if that is new. */
+static void
+open_long_scene(uint64_t stable, uint64_t percent, bool new_span)
+{
+	open_scene();
+	set_counts(ARM_STABLE, stable);
+	set_counts(ARM_CANDIDATE, stable / 9);
+	set_bad(ARM_STABLE, SYMPTOM_ERROR, stable * percent / 100);
+	set_bad(ARM_CANDIDATE, SYMPTOM_ERROR, stable / 9 * percent / 100);
+	verdict_span_move(&s.span, &s.evidence, new_span);
+}
+
+/* The next requests all fail. */
+static void
+break_arm(enum arm a, uint64_t n)
+{
+	uint64_t bad = arm(a)->bad[SYMPTOM_ERROR];
+
+	set_counts(a, arm(a)->firsts + n);
+	set_bad(a, SYMPTOM_ERROR, bad + n);
+}
+
+static void
+test_outage_of_both_holds(void)
+{
+	open_long_scene(4500, 0, true);
+	CU_ASSERT_EQUAL(s.span.firsts[ARM_STABLE], 4500);
+	break_arm(ARM_CANDIDATE, 20);
+	expect(VERDICT_ROLLBACK, TEST_BREAKER, SYMPTOM_ERROR);
+	break_arm(ARM_STABLE, 180);
+	expect(VERDICT_HOLD, TEST_BREAKER, SYMPTOM_ERROR);
+	CU_ASSERT_STRING_EQUAL(s.v.reason,
+	    "error: stable is over the budget as well (180 of 4680; candidate 20 of 520): an "
+	    "outage of both, or a budget too small for this service");
+	/* Somebody has looked, and it goes on. */
+	s.c.waived = 1 << SYMPTOM_ERROR;
+	verdict_find(&s.c, &s.v);
+	CU_ASSERT(s.v.kind != VERDICT_HOLD && s.v.kind != VERDICT_ROLLBACK);
+	/* Then the candidate breaks alone, and another span tells: stable was over it in the first
+	 * one, and for ever in the whole. */
+	verdict_span_move(&s.span, &s.evidence, true);
+	set_counts(ARM_CANDIDATE, 720);
+	set_counts(ARM_STABLE, 6480);
+	verdict_span_move(&s.span, &s.evidence, true);
+	break_arm(ARM_CANDIDATE, 6);
+	expect(VERDICT_ROLLBACK, TEST_BREAKER, SYMPTOM_ERROR);
+}
+
+/* How many failures in a row of the candidate it takes. */
+static uint64_t
+failures_to_rollback(void)
+{
+	uint64_t n = 0;
+
+	do {
+		break_arm(ARM_CANDIDATE, 1);
+		verdict_find(&s.c, &s.v);
+		n++;
+	} while (s.v.kind != VERDICT_ROLLBACK && n < 1000);
+	return n;
+}
+
+/* 3 % are over the budget of stable too; that must not hide a candidate that breaks. */
+static void
+test_broken_beside_a_stable_over_its_budget(void)
+{
+	open_long_scene(36, 3, false);
+	set_counts(ARM_CANDIDATE, 0);
+	CU_ASSERT(failures_to_rollback() <= 4);
+	open_long_scene(45000, 3, true);
+	CU_ASSERT(failures_to_rollback() <= 5);
+	CU_ASSERT_EQUAL(s.v.test, TEST_BREAKER);
+	/* The whole history in one span: the comparison has to do it. */
+	open_long_scene(45000, 3, false);
+	CU_ASSERT(failures_to_rollback() <= 65);
+	CU_ASSERT_EQUAL(s.v.test, TEST_HARM);
+}
+
 static void
 test_spans(void)
 {
@@ -307,12 +436,12 @@ test_spans(void)
 	s.span.number = 0;
 	verdict_span_move(&s.span, &s.evidence, false);
 	CU_ASSERT_EQUAL(s.span.number, 1);
-	CU_ASSERT_EQUAL(s.span.firsts, 0);
+	CU_ASSERT_EQUAL(s.span.firsts[ARM_CANDIDATE], 0);
 	verdict_span_move(&s.span, &s.evidence, false);
 	CU_ASSERT_EQUAL(s.span.number, 1);
 	verdict_span_move(&s.span, &s.evidence, true);
 	CU_ASSERT_EQUAL(s.span.number, 2);
-	CU_ASSERT_EQUAL(s.span.firsts, 500);
+	CU_ASSERT_EQUAL(s.span.firsts[ARM_CANDIDATE], 500);
 	set_counts(ARM_CANDIDATE, 699);
 	verdict_span_move(&s.span, &s.evidence, true);
 	CU_ASSERT_EQUAL(s.span.number, 2);
@@ -332,7 +461,9 @@ test_record(void)
 	set_value(ARM_CANDIDATE, VALUE_COST, 200, 12345);
 	set_bad(ARM_CANDIDATE, SYMPTOM_LEFT, 40);
 	s.evidence.uncounted = 3;
-	s.span.bad[SYMPTOM_ERROR] = 2;
+	s.span.bad[ARM_CANDIDATE][SYMPTOM_ERROR] = 2;
+	s.span.firsts[ARM_STABLE] = 20;
+	s.span.bad[ARM_STABLE][SYMPTOM_ERROR] = 4;
 	s.c.waived = 5;
 	s.c.before = 300;
 	verdict_find(&s.c, &s.v);
@@ -350,7 +481,18 @@ test_record(void)
 	free(r);
 }
 
-/* Journals of before know nothing of steps: all that was counted at a share was fresh. */
+static void
+drop_last_zero(char *text, const char *list)
+{
+	char *end = strchr(strstr(text, list), ']');
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(end);
+	CU_ASSERT_EQUAL_FATAL(memcmp(end - 2, ",0", 2), 0);
+	memmove(end - 2, end, strlen(end) + 1);
+}
+
+/* Journals of before know nothing of steps, all that was counted at a share was fresh; and nothing
+ * of stable's budget. */
 static void
 test_old_record(void)
 {
@@ -358,23 +500,29 @@ test_old_record(void)
 	struct buf out = { 0 };
 	struct verdict v;
 	struct err e;
-	char *text, *list;
+	char *text;
 
 	open_scene();
-	verdict_find(&s.c, &s.v);
+	/* Both over the budget: the guard of then rolled back. */
+	set_bad(ARM_CANDIDATE, SYMPTOM_ERROR, 50);
+	set_bad(ARM_STABLE, SYMPTOM_ERROR, 450);
+	expect(VERDICT_HOLD, TEST_BREAKER, SYMPTOM_ERROR);
 	CU_ASSERT_EQUAL_FATAL(verdict_write(&out, &s.c), 0);
 	CU_ASSERT_EQUAL_FATAL(buf_add(&out, "", 1), 0);
 	text = (char *)buf_bytes(&out);
-	CU_ASSERT_EQUAL_FATAL(strncmp(text, "{\"v\":2", 6), 0);
-	text[5] = '1';
+	CU_ASSERT_EQUAL_FATAL(strncmp(text, "{\"v\":3", 6), 0);
+	text[5] = '2';
 	CU_ASSERT_EQUAL(verdict_read(text, r, &e), -1);
-	list = strchr(strstr(text, "\"now\":["), ']');
-	CU_ASSERT_PTR_NOT_NULL_FATAL(list);
-	CU_ASSERT_EQUAL_FATAL(memcmp(list - 2, ",0", 2), 0);
-	memmove(list - 2, list, strlen(list) + 1);
+	drop_last_zero(text, "\"span\":[");
 	CU_ASSERT_EQUAL_FATAL(verdict_read(text, r, &e), 0);
 	verdict_find(&r->c, &v);
-	CU_ASSERT_EQUAL(memcmp(&v, &s.v, sizeof(v)), 0);
+	CU_ASSERT_EQUAL(v.kind, VERDICT_ROLLBACK);
+	text[5] = '1';
+	CU_ASSERT_EQUAL(verdict_read(text, r, &e), -1);
+	drop_last_zero(text, "\"now\":[");
+	CU_ASSERT_EQUAL_FATAL(verdict_read(text, r, &e), 0);
+	verdict_find(&r->c, &v);
+	CU_ASSERT_EQUAL(v.kind, VERDICT_ROLLBACK);
 	buf_free(&out);
 	free(r);
 }
@@ -406,7 +554,7 @@ test_bad_records(void)
 {
 	static const char *const bad[] = { "", "{}", "{\"v\":1}", "[1]",
 		"{\"v\":1,\"rollout\":1,\"now\":[1,2],\"rules\":[1,1,1,1,1]}", "{\"v\":2}",
-		"{\"v\":3}" };
+		"{\"v\":3}", "{\"v\":4}" };
 	struct verdict_record *r = malloc(sizeof(*r));
 	struct err e;
 
@@ -430,6 +578,11 @@ suite_verdict(void)
 	CU_add_test(suite, "judged", test_judged);
 	CU_add_test(suite, "done", test_done);
 	CU_add_test(suite, "breaks after a long good time", test_breaks_late);
+	CU_add_test(suite, "an outage of both holds", test_outage_of_both_holds);
+	CU_add_test(suite, "broken beside a stable over its budget",
+	    test_broken_beside_a_stable_over_its_budget);
+	CU_add_test(suite, "judged, of those judged", test_judged_of_those_judged);
+	CU_add_test(suite, "a ratio fits its row", test_ratio_fits_its_row);
 	CU_add_test(suite, "spans", test_spans);
 	CU_add_test(suite, "record", test_record);
 	CU_add_test(suite, "old record", test_old_record);
