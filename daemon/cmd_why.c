@@ -246,6 +246,15 @@ say_objection(const struct policy_release *set, const struct config_release *rel
 	return true;
 }
 
+/* `what`: a symptom, or SYMPTOM_COUNT and a value. */
+static bool
+is_open(const struct verdict *v, unsigned what)
+{
+	if (what < SYMPTOM_COUNT)
+		return v->symptoms[what].needed && !v->symptoms[what].safe;
+	return v->values[what - SYMPTOM_COUNT].needed && !v->values[what - SYMPTOM_COUNT].safe;
+}
+
 /* Which are open, and which needs most. */
 static void
 say_open(const struct guard_view *guard, char out[CMD_WHY_BYTES])
@@ -256,11 +265,7 @@ say_open(const struct guard_view *guard, char out[CMD_WHY_BYTES])
 	size_t used = 0;
 
 	for (unsigned i = 0; i < SYMPTOM_COUNT + VALUE_COUNT; i++) {
-		const struct verdict_value *value = &v->values[i - SYMPTOM_COUNT];
-		bool open = i < SYMPTOM_COUNT ? v->symptoms[i].needed && !v->symptoms[i].safe
-					      : value->needed && !value->safe;
-
-		if (open && used < sizeof(names))
+		if (is_open(v, i) && used < sizeof(names))
 			used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s",
 			    n++ > 0 ? ", " : "", release_waivable(i));
 	}
