@@ -57,7 +57,7 @@ take(struct look *l, const struct audit_change *c)
 	cause = (struct cause){ .rollout_id = now->rollout_id,
 		.state = now->state,
 		.hold = now->hold,
-		.wall_us = r->wall_us,
+		.wall_us = then->changed_wall_us,
 		.uid = r->uid };
 	memcpy(cause.release, now->name, sizeof(cause.release));
 	memcpy(cause.actor, r->actor, sizeof(cause.actor));

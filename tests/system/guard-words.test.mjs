@@ -162,7 +162,7 @@ describe("a step", () => {
 	test("of an auto plan goes on when the guard says so, not in 0 s", async (t) => {
 		const { grayd } = await rollOut(t);
 
-		await until("some evidence", async () => (await explain(grayd)).fresh > 60);
+		await until("some evidence", async () => (await explain(grayd)).fresh > 60, 20 * patience);
 		await until("the end of the dwell, and a rate", async () => {
 			const { plan, guard } = await demo(grayd);
 			return plan.remaining_s === 0 && guard.missing.seconds !== null;
@@ -203,7 +203,7 @@ describe("a step", () => {
 test("top was promised and not there: it shows status again and again, with rates", async (t) => {
 	const { grayd } = await rollOut(t, { load: { r: 100 } });
 
-	await until("requests", async () => (await demo(grayd)).arms.stable.requests > 20);
+	await until("requests", async () => (await demo(grayd)).arms.stable.requests > 20, 20 * patience);
 	const { code, stdout } = await grayd.ctl(["top", "demo", "--timeout", "2.5"]);
 	assert.equal(code, 0);
 	const rates = [...stdout.matchAll(/^demo +stable +([\d.]+|-) +([\d.]+|-) +([\d.]+|-)$/gm)].map(([, rate]) => rate);
