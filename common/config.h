@@ -22,8 +22,8 @@
 #define OPERATORS_MAX	 64
 #define PROVIDERS_MAX	 256
 #define MODELS_MAX	 1024
-#define RATE_MAX	 1000000 /* a minute, of one client or model */
-#define RATES_MAX	 8000000 /* of all of them together: each takes 8 bytes of memory */
+#define RATE_MAX	 1000000    /* a minute, of one client or model */
+#define RATES_MAX	 8000000    /* of all of them together: each takes 8 bytes of memory */
 #define CONFIG_BYTES_MAX (1u << 20) /* of the file */
 
 enum provider_kind { PROVIDER_OPENAI, PROVIDER_ANTHROPIC, PROVIDER_GEMINI, PROVIDER_KIND_COUNT };
@@ -59,9 +59,9 @@ struct config_model {
 	struct config_provider *provider;
 	struct config_price price;
 	uint32_t rate_per_minute, max_in_flight; /* 0: no limit */
-	uint32_t
-	    max_tokens; /* of an answer, where a request names no limit and its API wants one */
-	uint32_t limiter;			 /* its number, once limits_prepare() gave it one */
+	/* Of an answer, where a request names no limit and its API wants one. */
+	uint32_t max_tokens;
+	uint32_t limiter; /* its number, once limits_prepare() gave it one */
 };
 
 enum sticky_kind { STICKY_HEADER, STICKY_BODY };

@@ -253,9 +253,9 @@ enum guard_gauge {
 
 /* Slot 0 only: what the guard thought last. */
 struct slot_guard {
-	_Atomic uint64_t rollout_id; /* 0: it watches none */
-	_Atomic uint64_t verdict;    /* 1 + daemon's enum verdict_kind */
-	_Atomic uint64_t uncounted;  /* requests that a full table of keys left out */
+	_Atomic uint64_t rollout_id;	    /* 0: it watches none */
+	_Atomic uint64_t verdict;	    /* 1 + daemon's enum verdict_kind */
+	_Atomic uint64_t uncounted;	    /* requests that a full table of keys left out */
 	_Atomic uint64_t logs[GAUGE_COUNT]; /* natural logarithms of evidence: bits of doubles */
 };
 

@@ -3,9 +3,10 @@
 #include "common/window.h"
 
 #define CLOSED UINT64_MAX
-/* A number that was taken and not counted, and others that are taken meanwhile. If it goes on for so
- * long somebody has scribbled over the memory; or it is the greatest of accidents, and goes by. */
-#define TRIES  1000
+/* A number that was taken and not counted, and others that are taken meanwhile. If it goes on for
+ * so long somebody has scribbled over the memory; or it is the greatest of accidents, and goes by.
+ */
+#define TRIES 1000
 
 static _Atomic uint64_t *
 cell_of(const struct window *w, uint64_t number)

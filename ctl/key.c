@@ -10,8 +10,8 @@
 
 #define RANDOM_BYTES 32
 /* So that people and scanners for leaked secrets know one when they see it. */
-#define PREFIX	     "gray_"
-#define TEXT_BYTES   sodium_base64_ENCODED_LEN(RANDOM_BYTES, sodium_base64_VARIANT_URLSAFE_NO_PADDING)
+#define PREFIX	   "gray_"
+#define TEXT_BYTES sodium_base64_ENCODED_LEN(RANDOM_BYTES, sodium_base64_VARIANT_URLSAFE_NO_PADDING)
 
 struct cJSON *
 key_new(const char *client)

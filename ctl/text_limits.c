@@ -9,7 +9,8 @@
 static void
 print_use(const struct screen *screen, const cJSON *one)
 {
-	double rate = answer_number(one, "rate_per_minute"), waiting = answer_number(one, "waiting");
+	double rate = answer_number(one, "rate_per_minute"),
+	       waiting = answer_number(one, "waiting");
 	double most = answer_number(one, "max_in_flight");
 
 	if (rate > 0)
@@ -32,8 +33,9 @@ print_one(const struct screen *screen, const char *kind, const cJSON *one)
 	print_use(screen, one);
 	if (cooling > 0)
 		fprintf(screen->out, ", %scools down%s for %s: %s",
-		    colour_begin(COLOUR_WARN, screen->colour), colour_end(COLOUR_WARN, screen->colour),
-		    words_us(words, cooling * 1000), answer_text(one, "cooling_for"));
+		    colour_begin(COLOUR_WARN, screen->colour),
+		    colour_end(COLOUR_WARN, screen->colour), words_us(words, cooling * 1000),
+		    answer_text(one, "cooling_for"));
 	fputs("\n", screen->out);
 }
 

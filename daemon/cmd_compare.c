@@ -93,8 +93,9 @@ take_wish(struct wish *wish, const struct command_value *given, struct err *e)
 	if (wish->tokens.input + wish->tokens.cached + wish->tokens.cache_write +
 		wish->tokens.output ==
 	    0)
-		return err_set(e, "compare: requests without tokens cost nothing anywhere: expected "
-				  "input or output above 0");
+		return err_set(e,
+		    "compare: requests without tokens cost nothing anywhere: expected "
+		    "input or output above 0");
 	return 0;
 }
 

@@ -42,8 +42,8 @@ put_rate(struct cmd *cmd, cJSON *object, const char *name, const struct standing
 }
 
 static void
-put_client(struct cmd *cmd, cJSON *array, const struct config_client *client,
-    const struct standing *s)
+put_client(
+    struct cmd *cmd, cJSON *array, const struct config_client *client, const struct standing *s)
 {
 	cJSON *object = cmd_put_element(cmd, array);
 
@@ -52,8 +52,8 @@ put_client(struct cmd *cmd, cJSON *array, const struct config_client *client,
 }
 
 static void
-put_model(struct cmd *cmd, cJSON *array, const struct config_model *model,
-    const struct standing *s, uint64_t now_us)
+put_model(struct cmd *cmd, cJSON *array, const struct config_model *model, const struct standing *s,
+    uint64_t now_us)
 {
 	cJSON *object = cmd_put_element(cmd, array);
 
@@ -71,8 +71,7 @@ put_model(struct cmd *cmd, cJSON *array, const struct config_model *model,
 static bool
 is_worth_a_word(const struct standing *s)
 {
-	return s->waiting > 0 || s->cooling_us != 0 ||
-	       (s->rate > 0 && s->used >= s->rate) ||
+	return s->waiting > 0 || s->cooling_us != 0 || (s->rate > 0 && s->used >= s->rate) ||
 	       (s->max_in_flight > 0 && s->in_flight >= s->max_in_flight);
 }
 

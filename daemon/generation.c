@@ -29,7 +29,7 @@ struct generation {
 	struct listeners listeners;
 	struct peer_rules rules;
 	struct actor actor;
-	char *reason; /* NULL: none given */
+	char *reason;	      /* NULL: none given */
 	struct policy before; /* at the commit */
 	uint64_t deadline_us;
 	generation_done_fn *done; /* NULL: nobody waits */
@@ -91,7 +91,8 @@ declare_names(struct master *m, const struct config *next, struct err *e)
 	return 0;
 }
 
-/* What workers of earlier generations, or of another master, still look at is not given to others. */
+/* What workers of earlier generations, or of another master, still look at is not given to others.
+ */
 static int
 prepare_limits(struct master *m, struct config *next, struct err *e)
 {

@@ -17,13 +17,13 @@ struct policy;
 
 /* Called once, from the loop: the new generation serves (`failure` is NULL, `before` is the policy
  * under which the old one did), or it was given up. */
-typedef void generation_done_fn(
-    const struct err *failure, const struct policy *before, void *arg);
+typedef void generation_done_fn(const struct err *failure, const struct policy *before, void *arg);
 
-/* Reads the config again and starts a generation for it; `reason` may be NULL. CTL_OK: `done` (may be NULL) will be
- * called, unless generation_forget(arg) comes first. Otherwise nothing has changed, and `e` says
- * why: CTL_REFUSED (a bad config, or one that a reload cannot bring), CTL_BUSY (a reload or upgrade
- * is under way; too many workers of older generations still finish). */
+/* Reads the config again and starts a generation for it; `reason` may be NULL. CTL_OK: `done` (may
+ * be NULL) will be called, unless generation_forget(arg) comes first. Otherwise nothing has
+ * changed, and `e` says why: CTL_REFUSED (a bad config, or one that a reload cannot bring),
+ * CTL_BUSY (a reload or upgrade is under way; too many workers of older generations still finish).
+ */
 enum ctl_code generation_reload(struct master *m, const struct actor *actor, const char *reason,
     generation_done_fn *done, void *arg, struct err *e) MUST_CHECK;
 void generation_forget(struct master *m, const void *arg);

@@ -309,8 +309,7 @@ read_error(struct reading *r)
 	if (next_number(r, UINT16_MAX, &status) != 0 || next_number(r, UINT8_MAX, &attempt) != 0)
 		return -1;
 	saved = place_of(next_word(r), SAVED_COUNT, saved_name);
-	if (saved == SAVED_COUNT ||
-	    next_text(r, note.request_id, sizeof(note.request_id)) != 0 ||
+	if (saved == SAVED_COUNT || next_text(r, note.request_id, sizeof(note.request_id)) != 0 ||
 	    next_text(r, note.model, sizeof(note.model)) != 0 ||
 	    next_text(r, note.provider, sizeof(note.provider)) != 0 ||
 	    next_text(r, note.code, sizeof(note.code)) != 0 ||

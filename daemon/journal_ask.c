@@ -33,8 +33,7 @@ send_question(const struct journal *j, struct journal_question *q)
 {
 	struct order_head head = { .kind = q->kind, .id = q->id };
 	struct iovec parts[2] = { { &head, sizeof(head) }, { &q->wish, sizeof(q->wish) } };
-	struct msghdr message = { .msg_iov = parts,
-		.msg_iovlen = q->kind != ORDER_VERIFY ? 2 : 1 };
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = q->kind != ORDER_VERIFY ? 2 : 1 };
 
 	q->sent = sendmsg(j->writer->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
 	return q->sent;

@@ -70,7 +70,8 @@ void journal_recall_ids(struct master *m, uint64_t last);
 void journal_count_error(struct master *m);
 
 /* ---- journal_ask.c --------------------------------------------------------------------------- */
-/* Sends those that the writer has not got yet, and for which all records before them are written. */
+/* Sends those that the writer has not got yet, and for which all records before them are written.
+ */
 void journal_send_questions(struct journal *j);
 void journal_answer(struct master *m, const struct report_head *h, const char *bytes, size_t n);
 /* The writer is gone, and with it who was to answer. */

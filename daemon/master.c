@@ -4,8 +4,8 @@
  * down in reverse. Signals arrive through a descriptor: no handler runs in this process, and
  * children inherit none.
  */
-#include "daemon/alarm.h"
 #include "daemon/master.h"
+#include "daemon/alarm.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -21,9 +21,9 @@
 #include "daemon/activate.h"
 #include "daemon/control.h"
 #include "daemon/generation.h"
+#include "daemon/guard.h"
 #include "daemon/journal.h"
 #include "daemon/notify.h"
-#include "daemon/guard.h"
 #include "daemon/planner.h"
 #include "daemon/preflight.h"
 #include "daemon/rates.h"
@@ -282,7 +282,8 @@ master_run(struct config *config, const struct master_options *o, struct err *e)
 	m->verbose = o->verbose;
 	m->program = o->program;
 	m->predecessor = o->predecessor;
-	m->signal_fd = m->store.fd = m->store.bell = m->slots.fd = m->seen_fd = m->listeners.admin.fd = -1;
+	m->signal_fd = m->store.fd = m->store.bell = m->slots.fd = m->seen_fd =
+	    m->listeners.admin.fd = -1;
 	m->limits.fd = -1;
 	m->generation = m->last_generation = 1;
 	m->started_mono_us = clock_mono_us();

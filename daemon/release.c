@@ -387,8 +387,9 @@ act_rollback(const struct release_case *c, struct release_ruling *r)
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
-static const char asking[] = "waits for its provider to offer the candidate's model: start tries to "
-			     "begin now, rollback gives up";
+static const char asking[] =
+    "waits for its provider to offer the candidate's model: start tries to "
+    "begin now, rollback gives up";
 static const char not_begun[] = "has not begun: start begins it";
 static const char not_begun_pause[] = "has not begun: freeze keeps it from starting";
 static const char baking[] = "is at 100 % already and is done when its bake is over: promote "

@@ -37,38 +37,41 @@ struct change {
 
 /* Proof that a change holds in every worker. */
 struct receipt {
-	enum ctl_code code; /* CTL_OK; else it never came into force, and only `error` has a meaning */
+	enum ctl_code
+	    code; /* CTL_OK; else it never came into force, and only `error` has a meaning */
 	struct err error;
 	const struct policy *policy; /* as this change left it; valid during the callback */
 	uint64_t revision;	 /* of the release; of a repeated request id the one it had then */
 	bool changed;		 /* false: it was so already, nothing was published */
 	uint64_t publish_us;	 /* from the command to the publish */
 	uint64_t acknowledge_us; /* from the publish to the last acknowledgement */
-	uint64_t journal_us;	 /* from the command until its record was on disk; 0: it is not yet */
-	unsigned acknowledged;	 /* workers that did */
-	unsigned killed;	 /* workers killed since they did not, in time */
+	uint64_t journal_us;   /* from the command until its record was on disk; 0: it is not yet */
+	unsigned acknowledged; /* workers that did */
+	unsigned killed;       /* workers killed since they did not, in time */
 	uint64_t candidate_in_flight; /* requests on the candidate at the moment of the publish */
 	/* Of a rollback, by what the workers have told that acknowledged it: */
 	uint64_t rescued;   /* requests that had no answer yet and were sent to stable */
 	uint64_t streaming; /* answers of the candidate that had begun */
-	uint64_t candidate_at_us; /* clock_mono_us() when the last candidate attempt began; 0: none */
+	uint64_t
+	    candidate_at_us; /* clock_mono_us() when the last candidate attempt began; 0: none */
 };
 
-/* Called once, from the loop, when no live worker acts on an older policy any more, or when a change
- * that waited for the journal was refused after all. It may even be called before transition_apply()
- * returns, when there is nothing to wait for. */
+/* Called once, from the loop, when no live worker acts on an older policy any more, or when a
+ * change that waited for the journal was refused after all. It may even be called before
+ * transition_apply() returns, when there is nothing to wait for. */
 typedef void transition_done_fn(const struct receipt *receipt, void *arg);
 
 /*
  * CTL_OK: the change is published (or holds already), or will be once its record is on disk; `done`
- * will be called, unless transition_forget(arg) comes first. Otherwise nothing has changed, `done` is never called and `e`
- * is a sentence for the caller: CTL_REFUSED (the rules; an unknown release), CTL_CONFLICT (another
- * revision), CTL_USAGE (a share out of range), CTL_INTERNAL (out of memory; a rollback needs none
- * to take hold, but then no receipt can follow).
+ * will be called, unless transition_forget(arg) comes first. Otherwise nothing has changed, `done`
+ * is never called and `e` is a sentence for the caller: CTL_REFUSED (the rules; an unknown
+ * release), CTL_CONFLICT (another revision), CTL_USAGE (a share out of range), CTL_INTERNAL (out of
+ * memory; a rollback needs none to take hold, but then no receipt can follow).
  */
 enum ctl_code transition_apply(struct master *m, const struct change *c, transition_done_fn *done,
     void *arg, struct err *e) MUST_CHECK;
-/* Whether this change, as things stand, would begin a rollout: give a candidate its first traffic. */
+/* Whether this change, as things stand, would begin a rollout: give a candidate its first traffic.
+ */
 bool transition_would_begin(const struct master *m, const struct change *c);
 /* For the journal: a command that was carried out by another master, the newest last. */
 struct remembered_id;
@@ -80,8 +83,8 @@ void transition_forget(struct master *m, const void *arg);
 void transition_begin(struct master *m);
 /* Whether this config may come: -1 when it would send a release that is done back to its old stable
  * model. */
-int transition_check_config(const struct master *m, const struct config *next, struct err *e)
-    MUST_CHECK;
+int transition_check_config(
+    const struct master *m, const struct config *next, struct err *e) MUST_CHECK;
 /* Publishes what the releases are under another config, which then must become m->config in the
  * same turn. `reason` may be NULL. */
 void transition_use_config(

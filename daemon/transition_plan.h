@@ -40,7 +40,8 @@ void plan_carry_out(struct master *m, struct plan *plan, struct pending_change *
 
 /* ---- transition_receipt.c: when a change is finished ----------------------------------------- */
 
-/* Puts a change that was published last in line, so that receipts come in the order of the changes. */
+/* Puts a change that was published last in line, so that receipts come in the order of the changes.
+ */
 void receipt_await(struct master *m, struct pending_change *p);
 void receipt_free(struct master *m, struct pending_change *p);
 /* Whether changes wait for this child: it routes by the policy. */

@@ -202,9 +202,8 @@ serve_readiness(struct admin *a, struct buf *text)
 	count_crew(a, &crew);
 	spread_us = clock_mono_us() - a->policy.current.published_mono_us;
 	if (tally_get(&a->seed->slots->all[0].serving) == 0)
-		return buf_adds(text, "the providers are being asked for their models\n") < 0
-			   ? -1
-			   : 503;
+		return buf_adds(text, "the providers are being asked for their models\n") < 0 ? -1
+											      : 503;
 	if (crew.workers[SLOT_READY] == 0)
 		return buf_adds(text, "no worker is ready\n") < 0 ? -1 : 503;
 	if (crew.behind > 0 && spread_us > SPREAD_US)

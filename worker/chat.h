@@ -45,7 +45,7 @@ struct chat {
 	bool far_tools; /* a stored prompt or servers of tools: the provider knows more tools */
 	struct jspan stream_options;	  /* the whole value; len 0: absent */
 	struct jspan tools;		  /* the whole value; len 0: absent */
-	struct jspan prompt; /* messages, input or prompt, whole; len 0: absent */
+	struct jspan prompt;		  /* messages, input or prompt, whole; len 0: absent */
 	struct jspan include_usage;	  /* its value within stream_options; len 0: absent */
 	struct jspan keys[CHAT_KEYS_MAX]; /* as chat_keys; strings and numbers only, len 0: absent,
 					   * empty or another type; strings between the quotes */

@@ -23,7 +23,7 @@
 #define YIELD_US     (1 * MS)
 #define YIELD_MAX_US (10 * MS)
 /* So much earlier is not earlier: else each place would wait for another worker to wake up. */
-#define ALIKE_US     (20 * MS)
+#define ALIKE_US (20 * MS)
 /* How long answers take, nobody knows. */
 #define IN_FLIGHT_WAIT_MS 1000
 
@@ -276,8 +276,7 @@ gate_is_cooling(const struct gate *g)
 {
 	enum limiter_cause cause;
 
-	return has_limits(g) &&
-	       limiter_cooling_us(limiter_of(g), clock_mono_us(), &cause) != 0;
+	return has_limits(g) && limiter_cooling_us(limiter_of(g), clock_mono_us(), &cause) != 0;
 }
 
 /* The first in the line, again and again while there is room. */
@@ -387,7 +386,8 @@ cool(const struct gate *g, const struct attempt *a, enum limiter_cause cause)
 	if (ms > COOLING_MAX_MS)
 		ms = COOLING_MAX_MS;
 	if (limiter_cool(limiter_of(g), a->ended_us, a->ended_us + (uint64_t)ms * MS, cause))
-		tally_add(&a->request->release->tally->arms[a->arm].counters[COUNTER_COOL_DOWNS], 1);
+		tally_add(
+		    &a->request->release->tally->arms[a->arm].counters[COUNTER_COOL_DOWNS], 1);
 }
 
 void

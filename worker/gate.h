@@ -32,14 +32,15 @@ struct gate {
 	uint32_t number; /* of its limiter */
 	TAILQ_HEAD(, request) waiting;
 	unsigned n_waiting;
-	/* Since when it lets the first of another worker go before; and since when that one waits. */
+	/* Since when it lets the first of another worker go before; and since when that one waits.
+	 */
 	uint64_t yielded_us, yields_to_us;
 	struct deadline timer;
 };
 
 /* In a request: its place in a queue, and what came of it. */
 struct gate_turn {
-	struct gate *gate; /* where it waits; NULL: nowhere */
+	struct gate *gate;	 /* where it waits; NULL: nowhere */
 	const struct gate *over; /* where it has waited in vain */
 	uint64_t since_us;
 	struct gate_limit limit; /* that it met last */
@@ -74,8 +75,8 @@ void gate_leave(struct request *r);
 void gate_give_up(struct request *r);
 /* Gives back the place in flight that a request has and does not need. */
 void gate_give_back(struct request *r);
-/* An attempt has begun, with the place of its request; and has ended, in whatever way: its model may
- * have to cool down. */
+/* An attempt has begun, with the place of its request; and has ended, in whatever way: its model
+ * may have to cool down. */
 void gate_attempt_begun(struct attempt *a);
 void gate_attempt_ended(struct attempt *a);
 

@@ -12,7 +12,7 @@
 
 /* Takes bytes of an event stream. False: the attempt is over, a->outcome says how. */
 bool relay_bytes(struct attempt *a, const uint8_t *bytes, size_t n);
-/* The stream has closed, or is waited for no longer. `complete`, as its framing promised: reads what
- * is left as an event, for providers that forget the blank line behind their end marker. Where the
- * API has no such marker this is the end. */
+/* The stream has closed, or is waited for no longer. `complete`, as its framing promised: reads
+ * what is left as an event, for providers that forget the blank line behind their end marker. Where
+ * the API has no such marker this is the end. */
 void relay_end(struct attempt *a, bool complete);

@@ -127,7 +127,8 @@ add_rate(struct head_out *h, const struct request *r)
 	head_number(h, "x-ratelimit-limit-requests", r->rate.limit);
 	head_number(h, "x-ratelimit-remaining-requests", r->rate.left);
 	add_duration(h, "x-ratelimit-reset-requests",
-	    r->rate.clear_us > now_us ? (r->rate.clear_us - now_us + US_PER_MS - 1) / US_PER_MS : 0);
+	    r->rate.clear_us > now_us ? (r->rate.clear_us - now_us + US_PER_MS - 1) / US_PER_MS
+				      : 0);
 }
 
 /* Sends the head and the body; HEAD is answered without the body. */

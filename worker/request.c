@@ -28,8 +28,8 @@ static enum step_result (*const steps[])(struct request *) = {
 	step_admit,    /* has the client any requests left? may wait */
 	step_route,    /* which release, which arm */
 	[STEP_IX_GATE] = step_gate, /* may the arm's model be asked now? may wait */
-	step_attempt, /* asks the arm; waits */
-	step_judge,   /* the same arm again, the other one, or the end; may wait */
+	step_attempt,		    /* asks the arm; waits */
+	step_judge,		    /* the same arm again, the other one, or the end; may wait */
 	[STEP_IX_ANSWER] = step_answer, /* says how it ended */
 	[STEP_IX_FINISH] = step_finish,
 };

@@ -27,9 +27,9 @@ struct failure {
 
 /* What witness.c notes of a request at its assignment. */
 struct witness {
-	bool counts;  /* it is in the guard's statistics */
-	bool again;   /* it counts again, for the breaker */
-	bool first;   /* of its key in this rollout, or it has none */
+	bool counts; /* it is in the guard's statistics */
+	bool again;  /* it counts again, for the breaker */
+	bool first;  /* of its key in this rollout, or it has none */
 	bool has_key;
 	uint16_t share_bp;
 	uint64_t rollout_id, key;
@@ -73,14 +73,15 @@ struct request {
 	struct gate_turn turn;	/* at its client's limit, or at that of the model it is to ask */
 	uint64_t wait_until_us; /* so long it may wait there before anybody was asked */
 	uint64_t queued_us;	/* so long it has waited there */
-	uint64_t admitted_us;	/* as which time it counts against its client's rate; 0: it does not */
+	uint64_t
+	    admitted_us; /* as which time it counts against its client's rate; 0: it does not */
 	struct {
 		uint64_t limit, left, clear_us;
-	} rate;	       /* that rate, as it was then, for the answer; limit 0: there is none */
+	} rate; /* that rate, as it was then, for the answer; limit 0: there is none */
 	/* Its bucket was the candidate's, which could not be asked: stable's. */
 	bool diverted;
-	/* It came while the candidate could not be asked, whatever its bucket: what is compared must be
-	 * missing on both sides. */
+	/* It came while the candidate could not be asked, whatever its bucket: what is compared
+	 * must be missing on both sides. */
 	bool incomparable;
 	enum gate_reason diverted_by;
 

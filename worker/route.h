@@ -27,9 +27,10 @@ enum route_reason {
 struct route_input {
 	uint16_t share_bp; /* of the candidate, hundredths of a percent, 0..10000 */
 	bool has_candidate;
-	bool rolled_back; /* and not restarted since; the share then counts as 0 */
-	bool stable_only; /* embeddings and such */
-	bool candidate_closed; /* it may not be asked just now: its limit is used up, or it cools down */
+	bool rolled_back;      /* and not restarted since; the share then counts as 0 */
+	bool stable_only;      /* embeddings and such */
+	bool candidate_closed; /* it may not be asked just now: its limit is used up, or it cools
+				  down */
 	enum route_pin pin;
 	bool may_pin;
 	bool has_key;
@@ -42,8 +43,9 @@ struct route_decision {
 	uint16_t
 	    bucket; /* of the key or of the random number; it decided only if the reason says so */
 	enum route_reason reason;
-	bool pinned;   /* does not fall back, is left out of the statistics */
-	bool diverted; /* the candidate's, but for candidate_closed; is left out of the statistics */
+	bool pinned; /* does not fall back, is left out of the statistics */
+	bool
+	    diverted; /* the candidate's, but for candidate_closed; is left out of the statistics */
 };
 
 struct route_decision route_decide(const struct route_input *in);

@@ -32,7 +32,7 @@ struct live_release {
 	struct slot_release *tally;
 	uint64_t window_revision;
 	uint64_t rollout_tag; /* seen_rollout_tag() of the present rollout */
-	struct hash_key key; /* for the buckets of sticky keys */
+	struct hash_key key;  /* for the buckets of sticky keys */
 	struct retry_budget budget;
 	struct upstream *upstreams[ARM_COUNT]; /* NULL where the arm is not configured */
 	uint8_t key_index[STICKY_MAX]; /* sticky source -> worker.chat_keys or .header_names */

@@ -106,8 +106,8 @@ leave_candidate(struct request *r)
 
 /* What was said about waiting is said of the first attempt; behind one that has failed it is the
  * deadline that counts, as for every retry and fallback. Where there are no clients nothing was
- * said: a model's limit is a matter of moments, and so is the end of a cool-down, which a client that
- * obeys it may meet; a longer one is told at once. */
+ * said: a model's limit is a matter of moments, and so is the end of a cool-down, which a client
+ * that obeys it may meet; a longer one is told at once. */
 static uint64_t
 may_wait_until(const struct request *r)
 {

@@ -29,8 +29,8 @@ is_split(const struct request *r)
 {
 	enum route_reason reason = r->decision.reason;
 
-	return !r->incomparable && (reason == ROUTE_STICKY || reason == ROUTE_RANDOM ||
-				       reason == ROUTE_PIN_DENIED);
+	return !r->incomparable &&
+	       (reason == ROUTE_STICKY || reason == ROUTE_RANDOM || reason == ROUTE_PIN_DENIED);
 }
 
 /* False: the table is full, and the request must not count. */

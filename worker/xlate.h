@@ -41,7 +41,7 @@ void xlate_answer_init(
  * (out.failed). */
 bool xlate_answer(struct retell *t, enum provider_kind kind, const uint8_t *bytes, size_t n,
     const struct facts *f) MUST_CHECK;
-/* One event of a stream, after provider_ops.read_event has found it good; `f->ended`: the last. That
- * a stream has closed that has no end marker is an EVENT_END without data. */
+/* One event of a stream, after provider_ops.read_event has found it good; `f->ended`: the last.
+ * That a stream has closed that has no end marker is an EVENT_END without data. */
 bool xlate_event(struct retell *t, enum provider_kind kind, unsigned marks, const uint8_t *data,
     size_t n, const struct facts *f) MUST_CHECK;

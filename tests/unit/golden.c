@@ -103,9 +103,9 @@ is_output(const struct golden *g, const struct buf *found)
 
 	squeeze(g->output, g->output_len, &wanted);
 	squeeze((const char *)buf_bytes(found), buf_len(found), &got);
-	same = buf_len(&wanted) == buf_len(&got) &&
-	       (buf_len(&got) == 0 ||
-		   memcmp(buf_bytes(&wanted), buf_bytes(&got), buf_len(&got)) == 0);
+	same =
+	    buf_len(&wanted) == buf_len(&got) &&
+	    (buf_len(&got) == 0 || memcmp(buf_bytes(&wanted), buf_bytes(&got), buf_len(&got)) == 0);
 	buf_free(&wanted);
 	buf_free(&got);
 	return same || (buf_len(found) == 0 && g->output_len == 0);

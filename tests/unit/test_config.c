@@ -307,7 +307,8 @@ test_key_errors_have_a_place(void)
 
 	CU_ASSERT_PTR_NULL(c);
 	expect_text("key", e.msg,
-	    "FILE:3: providers.p.api_key: environment variable GRAYD_TEST_NOT_SET is not set: export it "
+	    "FILE:3: providers.p.api_key: environment variable GRAYD_TEST_NOT_SET is not set: "
+	    "export it "
 	    "before grayd is started, or write it into a file that env_file names");
 	config_free(c);
 }

@@ -341,7 +341,8 @@ test_adopted(void)
 	config_free(c);
 }
 
-/* A config in a region that may have been filled up: then it is refused, and another region made. */
+/* A config in a region that may have been filled up: then it is refused, and another region made.
+ */
 static struct config *
 use_anew(const struct wanted *clients)
 {

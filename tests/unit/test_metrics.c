@@ -449,8 +449,8 @@ test_monotone(void)
 static void
 test_models(void)
 {
-	struct config_provider provider = { .name = (char *)(uintptr_t)"sim" };
-	struct config_model model = { .name = (char *)(uintptr_t)"a\"b", .provider = &provider };
+	struct config_provider provider = { .name = (char *)(uintptr_t) "sim" };
+	struct config_model model = { .name = (char *)(uintptr_t) "a\"b", .provider = &provider };
 	struct metrics_release *r = begin("chat");
 
 	print();
@@ -462,18 +462,22 @@ test_models(void)
 	r->asked_wall_us[ARM_CANDIDATE] = 1795441869000000;
 	r->cooling_us[ARM_CANDIDATE] = 2500000;
 	print();
-	expect("grayd_cooling_down",
-	    "grayd_cooling_down{release=\"chat\",arm=\"stable\",model=\"a\\\"b\",provider=\"sim\"} 0\n"
-	    "grayd_cooling_down{release=\"chat\",arm=\"candidate\",model=\"a\\\"b\",provider=\"sim\"} 1\n");
+	expect("grayd_cooling_down", "grayd_cooling_down{release=\"chat\",arm=\"stable\",model="
+				     "\"a\\\"b\",provider=\"sim\"} 0\n"
+				     "grayd_cooling_down{release=\"chat\",arm=\"candidate\",model="
+				     "\"a\\\"b\",provider=\"sim\"} 1\n");
 	expect("grayd_cool_down_seconds",
-	    "grayd_cool_down_seconds{release=\"chat\",arm=\"stable\",model=\"a\\\"b\",provider=\"sim\"} 0.000000\n"
-	    "grayd_cool_down_seconds{release=\"chat\",arm=\"candidate\",model=\"a\\\"b\",provider=\"sim\"} 2.500000\n");
-	expect("grayd_model_known",
-	    "grayd_model_known{release=\"chat\",arm=\"stable\",model=\"a\\\"b\",provider=\"sim\"} 1\n"
-	    "grayd_model_known{release=\"chat\",arm=\"candidate\",model=\"a\\\"b\",provider=\"sim\"} 0\n");
-	expect("grayd_model_asked_timestamp_seconds",
-	    "grayd_model_asked_timestamp_seconds{release=\"chat\",arm=\"candidate\",model=\"a\\\"b\","
-	    "provider=\"sim\"} 1795441869.000000\n");
+	    "grayd_cool_down_seconds{release=\"chat\",arm=\"stable\",model=\"a\\\"b\",provider="
+	    "\"sim\"} 0.000000\n"
+	    "grayd_cool_down_seconds{release=\"chat\",arm=\"candidate\",model=\"a\\\"b\",provider="
+	    "\"sim\"} 2.500000\n");
+	expect("grayd_model_known", "grayd_model_known{release=\"chat\",arm=\"stable\",model="
+				    "\"a\\\"b\",provider=\"sim\"} 1\n"
+				    "grayd_model_known{release=\"chat\",arm=\"candidate\",model="
+				    "\"a\\\"b\",provider=\"sim\"} 0\n");
+	expect("grayd_model_asked_timestamp_seconds", "grayd_model_asked_timestamp_seconds{release="
+						      "\"chat\",arm=\"candidate\",model=\"a\\\"b\","
+						      "provider=\"sim\"} 1795441869.000000\n");
 	/* Who cannot tell says nothing. */
 	r->standings[ARM_STABLE] = STANDING_UNREACHABLE;
 	r->standings[ARM_CANDIDATE] = STANDING_UNVERIFIED;

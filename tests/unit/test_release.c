@@ -54,7 +54,8 @@ decide(const struct release_case *c)
 }
 
 /* In the order of the commands: stage 50, weight 12.5, rollback, start, start --when-known,
- * promote, promote --full, pause, resume, freeze, unfreeze, restart. A letter is the state that follows; -: refused. */
+ * promote, promote --full, pause, resume, freeze, unfreeze, restart. A letter is the state that
+ * follows; -: refused. */
 static const char *const expected[STATE_COUNT] = {
 	[STATE_IDLE] = "ssrsp----ii-",
 	[STATE_PREFLIGHT] = "ssrsp----pp-",

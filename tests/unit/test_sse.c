@@ -179,7 +179,8 @@ test_nothing_twice(void)
 	free(bytes);
 }
 
-/* An event of a megabyte, all of it lines that end in CR: no line may be looked for in all of it. */
+/* An event of a megabyte, all of it lines that end in CR: no line may be looked for in all of it.
+ */
 static void
 test_many_lines_without_lf(void)
 {

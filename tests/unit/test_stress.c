@@ -200,9 +200,9 @@ test_prompts(void)
 	    "{\"messages\":[{\"role\":\"user\",\"content\":\"say "
 	    "\\\"hi\\\"\"}],\"model\":\"demo\",\"stream\":true,"
 	    "\"stream_options\":{\"include_usage\":true},\"max_tokens\":50}");
-	CU_ASSERT_STRING_EQUAL(
-	    p.bodies[1], "{\"messages\":[],\"max_tokens\":3,\"model\":\"demo\",\"stream\":true,"
-			 "\"stream_options\":{\"include_usage\":true}}");
+	CU_ASSERT_STRING_EQUAL(p.bodies[1],
+	    "{\"messages\":[],\"max_tokens\":3,\"model\":\"demo\",\"stream\":true,"
+	    "\"stream_options\":{\"include_usage\":true}}");
 	stress_prompts_free(&p);
 	CU_ASSERT_EQUAL(read_prompts("\n\n", &p, &e), -1);
 	CU_ASSERT_PTR_NOT_NULL(strstr(e.msg, "there is no line in it"));

@@ -366,12 +366,10 @@ test_many_results(void)
 
 	memset(id, 'x', ID_BYTES);
 	id[ID_BYTES] = '\0';
-	say(&body,
-	    "{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[");
+	say(&body, "{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[");
 	for (int i = 0; i < N; i++) {
 		snprintf(id + ID_BYTES - 4, 5, "%04u", (unsigned)i % 10000);
-		CU_ASSERT_EQUAL(buf_addf(&body,
-				    "%s{\"id\":\"%s\",\"function\":{\"name\":\"%s\"}}",
+		CU_ASSERT_EQUAL(buf_addf(&body, "%s{\"id\":\"%s\",\"function\":{\"name\":\"%s\"}}",
 				    i > 0 ? "," : "", id, i > 0 ? "other" : "first"),
 		    0);
 	}
@@ -384,10 +382,10 @@ test_many_results(void)
 	begun = clock();
 	CU_ASSERT_EQUAL(translate(&g, buf_bytes(&body), buf_len(&body), &out, &e), XLATE_OK);
 	CU_ASSERT(clock() - begun < CLOCKS_PER_SEC / 2);
-	CU_ASSERT_PTR_NOT_NULL(memmem(buf_bytes(&out), buf_len(&out),
-	    "{\"functionResponse\":{\"name\":\"first\"", 35));
-	CU_ASSERT_PTR_NULL(memmem(buf_bytes(&out), buf_len(&out),
-	    "{\"functionResponse\":{\"name\":\"other\"", 35));
+	CU_ASSERT_PTR_NOT_NULL(memmem(
+	    buf_bytes(&out), buf_len(&out), "{\"functionResponse\":{\"name\":\"first\"", 35));
+	CU_ASSERT_PTR_NULL(memmem(
+	    buf_bytes(&out), buf_len(&out), "{\"functionResponse\":{\"name\":\"other\"", 35));
 	buf_free(&body);
 	buf_free(&out);
 }
