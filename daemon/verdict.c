@@ -248,6 +248,22 @@ say_open(const struct verdict_case *c, struct verdict *v, unsigned what)
 		SAY(v, "%s: not enough evidence yet that it is safe", release_waivable(what));
 }
 
+/* Whether anything was asked for that is safe, or that somebody has waived: where all that would
+ * roll back is the word of judges, and nobody judges, silence is no evidence. */
+static bool
+anything_shown(const struct verdict *v)
+{
+	for (unsigned i = 0; i < SYMPTOM_COUNT; i++) {
+		if (v->symptoms[i].needed || v->symptoms[i].waived)
+			return true;
+	}
+	for (unsigned i = 0; i < VALUE_COUNT; i++) {
+		if (v->values[i].needed || v->values[i].waived)
+			return true;
+	}
+	return false;
+}
+
 /* What stands in the way of calling it safe; false: nothing. */
 static bool
 something_missing(const struct verdict_case *c, struct verdict *v)
@@ -269,7 +285,10 @@ something_missing(const struct verdict_case *c, struct verdict *v)
 			return true;
 		}
 	}
-	return false;
+	if (anything_shown(v))
+		return false;
+	SAY(v, "nothing is watched that could have shown it to be safe yet");
+	return true;
 }
 
 static void

@@ -35,15 +35,17 @@ void verdict_rules_derive(struct verdict_rules *rules);
 /* The breaker looks at all of a rollout, and at its present span alone: a candidate that breaks
  * after a million good answers is then seen as soon as a new one. The n-th span counts with a
  * weight of 1 / (10 n (n + 1)), the whole with 9 / 10: the sum is an e-process like its parts.
- * Where stable is over the same budget in the same part, at `beta`, that part says nothing of the
- * candidate: an outage of both, or a budget that is too small. It holds then, and only the
- * comparison rolls back. */
+ * Where stable is over the same budget in the same part, at `beta`, and the candidate at most twice
+ * as bad, that part says nothing of the candidate: an outage of both, or a budget that is too small.
+ * It holds then, and only the comparison rolls back; until VERDICT_OUTAGE_MAX of the candidate's
+ * requests were bad, for it may be the candidate that drags stable down. */
 struct verdict_span {
 	uint64_t number; /* 1: the first */
 	/* What each arm had when it began, over all shares. */
 	uint64_t firsts[ARM_COUNT], bad[ARM_COUNT][SYMPTOM_COUNT];
 };
-#define VERDICT_SPAN_MIN 200 /* firsts of the candidate that make a span */
+#define VERDICT_SPAN_MIN   200	/* firsts of the candidate that make a span */
+#define VERDICT_OUTAGE_MAX 1000 /* bad ones of the candidate that an outage of both excuses */
 
 /* A symptom without a budget is safe also if it is shown to be rarer than this, in ppb: what never
  * happens on either arm could never be compared. */

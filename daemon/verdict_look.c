@@ -5,6 +5,8 @@
 #include "daemon/evidence.h"
 #include "daemon/verdict_parts.h"
 
+#define OUTAGE_SHARE_BP 9000
+
 /* ---- one symptom ----------------------------------------------------------------------------- */
 
 /* Requests of each arm, in all of a rollout or in its present span. */
@@ -17,12 +19,33 @@ static bool
 cut_span(const struct verdict_span *span, unsigned i, struct part *part)
 {
 	for (unsigned arm = 0; arm < ARM_COUNT; arm++) {
-		if (part->n[arm] < span->firsts[arm] || part->bad[arm] < span->bad[arm][i])
+		if (part->n[arm] >= span->firsts[arm] && part->bad[arm] >= span->bad[arm][i]) {
+			part->n[arm] -= span->firsts[arm];
+			part->bad[arm] -= span->bad[arm][i];
+		} else if (arm == ARM_CANDIDATE) {
 			return false;
-		part->n[arm] -= span->firsts[arm];
-		part->bad[arm] -= span->bad[arm][i];
+		} else {
+			part->n[arm] = part->bad[arm] = 0; /* it excuses nothing */
+		}
 	}
 	return true;
+}
+
+/* Whether what speaks against the candidate speaks against stable as much: stable is over the
+ * budget too, and the candidate is at most twice as bad. Not where hardly anybody is left on
+ * stable, and not for ever: a candidate may be what drags stable down, and rolling back is the safe
+ * thing to do in an outage that does not end. */
+static bool
+is_shared(const struct verdict_case *c, const struct part *part, double stable)
+{
+	const uint64_t *n = part->n, *bad = part->bad;
+
+	if (c->alone || c->done || c->share_bp >= OUTAGE_SHARE_BP ||
+	    bad[ARM_CANDIDATE] >= VERDICT_OUTAGE_MAX)
+		return false;
+	return stable >= -log(parts_fraction(c->rules->beta)) &&
+	       (double)bad[ARM_CANDIDATE] * (double)n[ARM_STABLE] <=
+		   2 * (double)bad[ARM_STABLE] * (double)n[ARM_CANDIDATE];
 }
 
 static void
@@ -35,7 +58,7 @@ add_part(const struct verdict_case *c, unsigned i, const struct part *part, doub
 	double stable = evidence_breaker(part->n[ARM_STABLE], part->bad[ARM_STABLE], budget);
 
 	s->breaker = evidence_add(s->breaker, e);
-	if (c->alone || stable < -log(parts_fraction(c->rules->beta)))
+	if (!is_shared(c, part, stable))
 		s->own = evidence_add(s->own, e);
 }
 

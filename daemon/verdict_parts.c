@@ -37,6 +37,14 @@ looked_at(const struct evidence_arm *a, enum judging judging)
 	return judging == JUDGED_ALL ? a->firsts : a->praised + a->bad_keys[SYMPTOM_JUDGED];
 }
 
+/* The same where only first requests count as bad ones: a word on a later answer is of none. */
+static uint64_t
+judged_firsts(const struct evidence_arm *a, enum judging judging)
+{
+	return judging == JUDGED_SOME ? a->praised + a->bad_firsts[SYMPTOM_JUDGED]
+				      : looked_at(a, judging);
+}
+
 unsigned
 parts_bad(const struct evidence *e, unsigned symptom, struct evidence_step *steps,
     struct verdict_symptom *s)
@@ -47,7 +55,7 @@ parts_bad(const struct evidence *e, unsigned symptom, struct evidence_step *step
 	for (unsigned i = 0; i < e->n_shares; i++) {
 		const struct evidence_share *share = &e->shares[i];
 
-		s->n += looked_at(&share->arms[ARM_CANDIDATE], judging);
+		s->n += judged_firsts(&share->arms[ARM_CANDIDATE], judging);
 		s->n_bad += share->arms[ARM_CANDIDATE].bad_firsts[symptom];
 		s->again += share->arms[ARM_CANDIDATE].again;
 		s->bad_again += share->arms[ARM_CANDIDATE].bad_again[symptom];

@@ -429,6 +429,76 @@ test_broken_beside_a_stable_over_its_budget(void)
 	CU_ASSERT_EQUAL(s.v.test, TEST_HARM);
 }
 
+/* What falls back from a broken candidate can be what stable chokes on. */
+static void
+test_outage_made_by_the_candidate(void)
+{
+	open_long_scene(450, 0, true);
+	break_arm(ARM_CANDIDATE, 100);
+	break_arm(ARM_STABLE, 150); /* of 600; the candidate 100 of 150 */
+	expect(VERDICT_ROLLBACK, TEST_BREAKER, SYMPTOM_ERROR);
+	open_long_scene(450, 0, true);
+	break_arm(ARM_CANDIDATE, VERDICT_OUTAGE_MAX - 1);
+	break_arm(ARM_STABLE, 9 * (VERDICT_OUTAGE_MAX - 1));
+	expect(VERDICT_HOLD, TEST_BREAKER, SYMPTOM_ERROR);
+	break_arm(ARM_CANDIDATE, 1);
+	expect(VERDICT_ROLLBACK, TEST_BREAKER, SYMPTOM_ERROR);
+}
+
+/* What stable once was excuses nothing where nobody asks it any more. */
+static void
+test_outage_where_stable_is_not_asked(void)
+{
+	open_long_scene(45000, 5, false);
+	expect(VERDICT_HOLD, TEST_BREAKER, SYMPTOM_ERROR);
+	s.c.share_bp = 9000;
+	expect(VERDICT_ROLLBACK, TEST_BREAKER, SYMPTOM_ERROR);
+	s.c.share_bp = 1000;
+	s.c.done = true;
+	expect(VERDICT_ROLLBACK, TEST_BREAKER, SYMPTOM_ERROR);
+}
+
+static void
+test_span_when_stable_loses_a_worker(void)
+{
+	open_long_scene(45000, 0, true);
+	set_counts(ARM_STABLE, 20000);
+	break_arm(ARM_CANDIDATE, 5);
+	expect(VERDICT_ROLLBACK, TEST_BREAKER, SYMPTOM_ERROR);
+}
+
+/* A word on a later answer is a bad key and no bad first request; it must not pass for praise. */
+static void
+test_judged_later_is_no_praise(void)
+{
+	open_scene();
+	arm(ARM_CANDIDATE)->praised = arm(ARM_STABLE)->praised = 60;
+	set_bad(ARM_CANDIDATE, SYMPTOM_JUDGED, 140);
+	set_bad(ARM_STABLE, SYMPTOM_JUDGED, 100);
+	arm(ARM_CANDIDATE)->bad_firsts[SYMPTOM_JUDGED] = 0;
+	verdict_find(&s.c, &s.v);
+	CU_ASSERT_EQUAL(s.v.symptoms[SYMPTOM_JUDGED].n, 60);
+	CU_ASSERT_EQUAL(s.v.symptoms[SYMPTOM_JUDGED].firsts[ARM_CANDIDATE], 200);
+	CU_ASSERT_FALSE(s.v.symptoms[SYMPTOM_JUDGED].safe);
+}
+
+/* All that could object is a judge, and nobody judges. */
+static void
+test_silence_is_not_safe(void)
+{
+	open_scene();
+	for (unsigned i = 0; i < SYMPTOM_COUNT; i++)
+		if (i != SYMPTOM_JUDGED)
+			s.rules.symptoms[i].action = ACTION_OFF;
+	for (unsigned i = 0; i < VALUE_COUNT; i++)
+		s.rules.values[i].action = ACTION_OFF;
+	verdict_find(&s.c, &s.v);
+	CU_ASSERT_EQUAL(s.v.kind, VERDICT_WAIT);
+	s.c.waived = 1 << SYMPTOM_JUDGED;
+	verdict_find(&s.c, &s.v);
+	CU_ASSERT_EQUAL(s.v.kind, VERDICT_SAFE);
+}
+
 static void
 test_spans(void)
 {
@@ -581,6 +651,13 @@ suite_verdict(void)
 	CU_add_test(suite, "an outage of both holds", test_outage_of_both_holds);
 	CU_add_test(suite, "broken beside a stable over its budget",
 	    test_broken_beside_a_stable_over_its_budget);
+	CU_add_test(suite, "an outage made by the candidate", test_outage_made_by_the_candidate);
+	CU_add_test(
+	    suite, "an outage where stable is not asked", test_outage_where_stable_is_not_asked);
+	CU_add_test(
+	    suite, "a span when stable loses a worker", test_span_when_stable_loses_a_worker);
+	CU_add_test(suite, "judged later is no praise", test_judged_later_is_no_praise);
+	CU_add_test(suite, "silence is not safe", test_silence_is_not_safe);
 	CU_add_test(suite, "judged, of those judged", test_judged_of_those_judged);
 	CU_add_test(suite, "a ratio fits its row", test_ratio_fits_its_row);
 	CU_add_test(suite, "spans", test_spans);
