@@ -335,6 +335,7 @@ on_ended(void *owner, const struct call_result *result)
 	struct attempt *a = owner;
 
 	a->sent = result->sent;
+	a->given_back = true;
 	settle(a, judge(a, result));
 	request_attempt_ended(a->request);
 }
@@ -461,14 +462,35 @@ struct limit {
 	enum outcome outcome;
 };
 
+#define LIMITS_MAX 4
+
 static uint64_t
 after_ms(uint64_t from_us, uint64_t ms)
 {
 	return from_us + ms * US_PER_MS;
 }
 
+/* Of an API without an end marker: nothing but the close is expected any more. */
+static bool
+is_at_its_end(const struct attempt *a)
+{
+	const struct facts *f = &a->facts;
+
+	return f->may_end && f->content && f->end_is_bare && !f->end_is_unsure && !a->held_back;
+}
+
+/* Whether it is whole all the same when nothing more comes. */
+static bool
+ends_well(const struct attempt *a, enum outcome limit)
+{
+	bool waits = limit == OUTCOME_IDLE_TIMEOUT || limit == OUTCOME_STREAM_TIMEOUT;
+
+	return limit == OUTCOME_OK ||
+	       (waits && a->facts.may_end && a->facts.content && !a->facts.end_is_unsure);
+}
+
 static unsigned
-limits_of(const struct attempt *a, struct limit out[3])
+limits_of(const struct attempt *a, struct limit out[LIMITS_MAX])
 {
 	const struct config_release *config = a->request->release->config;
 	const struct config_timeouts *t = &config->timeouts;
@@ -477,10 +499,10 @@ limits_of(const struct attempt *a, struct limit out[3])
 	if (a->connected_us == 0)
 		out[n++] = (struct limit){ after_ms(a->started_us, t->connect_ms),
 			OUTCOME_CONNECT_TIMEOUT };
-	if (a->facts.ended || (a->facts.may_end && !a->held_back)) {
+	if (a->facts.ended || is_at_its_end(a))
 		out[n++] = (struct limit){ a->ended_us + END_GRACE_US, OUTCOME_OK };
+	if (a->facts.ended)
 		return n;
-	}
 	if (a->committed)
 		out[n++] = (struct limit){ after_ms(a->committed_us, config->stream_max_ms),
 			OUTCOME_STREAM_TIMEOUT };
@@ -502,7 +524,7 @@ limits_of(const struct attempt *a, struct limit out[3])
 uint64_t
 attempt_deadline_us(const struct attempt *a)
 {
-	struct limit limits[3];
+	struct limit limits[LIMITS_MAX];
 	unsigned n = limits_of(a, limits);
 	uint64_t first = a->decided ? a->last_byte_us : UINT64_MAX;
 
@@ -515,7 +537,7 @@ attempt_deadline_us(const struct attempt *a)
 enum outcome
 attempt_expired(struct attempt *a, uint64_t now_us)
 {
-	struct limit limits[3];
+	struct limit limits[LIMITS_MAX];
 	unsigned n = limits_of(a, limits);
 
 	if (a->decided)
@@ -523,7 +545,7 @@ attempt_expired(struct attempt *a, uint64_t now_us)
 	for (unsigned i = 0; i < n; i++) {
 		if (limits[i].at_us > now_us)
 			continue;
-		if (limits[i].outcome != OUTCOME_OK)
+		if (!ends_well(a, limits[i].outcome))
 			return limits[i].outcome;
 		relay_end(a, false);
 		return a->decided ? a->outcome : judge_content(&a->facts);

@@ -24,6 +24,7 @@ struct attempt {
 	bool stream;			 /* the client wants events */
 	bool event_stream;		 /* and the provider sends them */
 	bool held_back;			 /* paused, since the client reads too slowly */
+	bool given_back;		 /* its call: what judging passes on must not pause it */
 	bool committed;			 /* something of this answer went to the client */
 	bool sent;			 /* bytes of it reached the provider */
 	uint16_t status;		 /* of the provider; 0: none */

@@ -34,7 +34,7 @@ put_evidence(struct promtext *p, const char *release, const char *test, const ch
 
 	memcpy(&log_e, &bits, sizeof(log_e));
 	/* A test that is not made, since its symptom is off or has no budget, has no figure. */
-	if (!isfinite(log_e) && log_e < 0)
+	if (isnan(log_e) || log_e == -HUGE_VAL)
 		return;
 	snprintf(labels, sizeof(labels), "%s,test=\"%s%s\"", release, test, which);
 	if (isfinite(log_e))

@@ -40,6 +40,7 @@ find_processor(unsigned index, cpu_set_t *one)
 		CPU_SET(cpu, one);
 		return 0;
 	}
+	errno = ENODEV;
 	return -1;
 }
 

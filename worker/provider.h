@@ -31,7 +31,10 @@ struct facts {
 	bool content; /* text, reasoning, a tool call, a vector: something a person waits for */
 	uint64_t content_bytes; /* of its text so far, as written; reader_some() counts them */
 	bool ended;		/* the end marker has come */
-	bool may_end; /* of an API without one: it is whole if it closes now; more may follow */
+	/* Of an API without one: it is whole if it closes now; more may follow. */
+	bool may_end;
+	bool end_is_bare;   /* its last event had no content, so nothing is expected any more */
+	bool end_is_unsure; /* content came behind a finish: that alone proves nothing here */
 	bool failed;  /* the provider reported an error inside an answer */
 	char error_code[64];	 /* of that error, or of an error body; empty: none */
 	char error_message[240]; /* printable, bounded */

@@ -313,6 +313,16 @@ read_answer(enum api api, const uint8_t *bytes, size_t n, struct facts *f)
 	return read_response(&r, bytes, n) && (f->failed || (r.seen & FACTS_LIST));
 }
 
+/* Some models, and some gateways before them, give a finish reason with each event: then only the
+ * close is the end. */
+static void
+note_end(struct facts *f, bool content, bool finish)
+{
+	f->end_is_unsure |= f->may_end && content;
+	f->end_is_bare = !content;
+	f->may_end |= finish;
+}
+
 static unsigned
 read_event(enum api api, const struct sse_event *ev, uint8_t *scratch, struct facts *f)
 {
@@ -327,7 +337,7 @@ read_event(enum api api, const struct sse_event *ev, uint8_t *scratch, struct fa
 		return EVENT_GARBAGE;
 	if (f->failed)
 		return EVENT_ERROR;
-	f->may_end |= (r.seen & FACTS_FINISH) != 0;
+	note_end(f, (r.seen & FACTS_CONTENT) != 0, (r.seen & FACTS_FINISH) != 0);
 	return r.seen & (FACTS_CONTENT | FACTS_FINISH) ? EVENT_COMMIT : 0;
 }
 

@@ -203,6 +203,7 @@ relay_end(struct attempt *a, bool complete)
 {
 	if (complete && !a->decided && !a->facts.ended && buf_len(&a->bytes) > a->held)
 		take_rest(a);
-	if (!a->decided && !a->facts.ended && a->facts.may_end)
+	if (!a->decided && !a->facts.ended && a->facts.may_end &&
+	    (complete || !a->facts.end_is_unsure))
 		close_stream(a);
 }

@@ -257,7 +257,7 @@ request_pause(struct request *r, bool pause)
 {
 	struct attempt *a = &r->attempt;
 
-	if (a->call == NULL)
+	if (a->call == NULL || a->given_back)
 		return;
 	a->held_back = pause;
 	a->last_byte_us = clock_mono_us();

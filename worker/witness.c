@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/seen.h"
 #include "common/slot_evidence.h"
+#include "worker/translation.h"
 
 /* Where hardly anybody is left to compare with, a key counts again after so long, for the breaker
  * only: a candidate that breaks for users whom it has served well must be seen. */
@@ -116,13 +117,17 @@ is_foreign(const struct request *r, const struct script_count *answer)
 	return script_foreign(answer, &asked);
 }
 
-/* Whether it calls what nobody has offered, as far as the request tells all that was. */
+/* Whether it calls what nobody has offered, as far as the request tells all that was. A call that
+ * is the answer, by a tool that the translation has offered, is no call of the client's. */
 static bool
 calls_strange(const struct request *r, const struct quality *q)
 {
 	const struct chat *c = &r->chat;
+	const struct translation *t = r->attempt.translation;
 
-	if (q->n_names == 0 || c->far_tools || (c->bound && c->tools.len == 0))
+	if (q->n_names == 0 || c->far_tools || (c->bound && !c->has_tools))
+		return false;
+	if (t != NULL && t->retell.call_is_text)
 		return false;
 	return !quality_offered(q, body_bytes(&r->body) + c->tools.off, c->tools.len);
 }

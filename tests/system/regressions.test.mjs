@@ -282,3 +282,80 @@ test("an empty stream that was committed by its length does not end with [DONE]"
 	assert.equal(res.complete, false);
 	assert.equal((await quiet(grayd)).releases.chat.arms.stable.ok, 0);
 });
+
+// ---- Gemini's end of a stream ------------------------------------------------------------------
+
+const geminiEvent = (text, more = {}) => `data: ${JSON.stringify({ candidates: [{ index: 0,
+	content: { role: "model", parts: [{ text }] }, finishReason: "STOP", ...more }],
+usageMetadata: { promptTokenCount: 3, candidatesTokenCount: 2, totalTokenCount: 5 } })}\r\n\r\n`;
+
+// A stream of a provider of Gemini's kind, piece by piece; "cut" breaks the connection.
+async function askGemini(t, pieces) {
+	const provider = await ownProvider(async (req, res) => {
+		res.writeHead(200, { "content-type": "text/event-stream" });
+		for (const piece of pieces) {
+			if (typeof piece === "number") await new Promise((wake) => setTimeout(wake, piece));
+			else if (piece === "cut") res.destroy();
+			else res.write(piece);
+		}
+		if (!res.destroyed) res.end();
+	});
+	t.after(() => provider.stop());
+	const grayd = await startAlone(t, {
+		providers: { google: { base_url: provider.url, kind: "gemini", api_key: { env: "REGRESSION_API_KEY" } } },
+		models: { gemini: { provider: "google" } },
+		releases: { chat: { stable: "gemini", attempts: 1 } },
+	}, { ...process.env, REGRESSION_API_KEY: "k-0123456789" });
+	return post(grayd.url, message("chat", { stream: true }));
+}
+
+test("a finish reason in each event: the stream goes on until it closes, however long it pauses", async (t) => {
+	const answer = await askGemini(t, [geminiEvent("one "), 1500, geminiEvent("two "), 1500, geminiEvent("three")]);
+
+	assert.equal(contentOf(answer), "one two three");
+	assert.match(answer.text, /data: \[DONE\]/);
+});
+
+test("a finish reason in each event: a stream that breaks is not told as whole", async (t) => {
+	const { text } = await askGemini(t, [geminiEvent("one "), 50, geminiEvent("two "), 50, "cut"]);
+
+	assert.match(text, /one /);
+	assert.match(text, /"error"/);
+	assert.doesNotMatch(text, /\[DONE\]/);
+});
+
+test("an empty event with a finish reason before all content is no empty answer", async (t) => {
+	const answer = await askGemini(t, [geminiEvent(""), 1500, geminiEvent("late")]);
+
+	assert.equal(answer.status, 200);
+	assert.equal(contentOf(answer), "late");
+});
+
+test("an answer by a schema is no call of a tool that nobody offered", async (t) => {
+	const said = { old: { choices: [{ index: 0, finish_reason: "stop", message: { role: "assistant", content: '{"age":7}' } }] },
+		new: { type: "message", role: "assistant", stop_reason: "tool_use",
+			content: [{ type: "tool_use", id: "toolu_1", name: "answer", input: { age: 7 } }],
+			usage: { input_tokens: 3, output_tokens: 2 } } };
+	const provider = await ownProvider((req, res, body) => {
+		const { model, tools } = JSON.parse(body);
+		const answer = structuredClone(said[model]);
+		if (tools) answer.content[0].name = tools[0].name;
+		res.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ id: "x1", model, ...answer }));
+	});
+	t.after(() => provider.stop());
+	const grayd = await startAlone(t, {
+		providers: { us: { base_url: provider.url }, claude: { base_url: provider.url, kind: "anthropic", api_key: { env: "REGRESSION_API_KEY" } } },
+		models: { old: { provider: "us" }, new: { provider: "claude", max_tokens: 100 } },
+		releases: { chat: { stable: "old", candidate: "new", stages: [50, 100], guard: { mode: "watch" } } },
+	}, { ...process.env, REGRESSION_API_KEY: "k-0123456789" });
+	await grayd.ctl(["start", "chat"]);
+	for (let i = 0; i < 40; i++) {
+		const { status } = await post(grayd.url, message("chat", { response_format: { type: "json_schema",
+			json_schema: { name: "person", schema: { type: "object", properties: { age: { type: "integer" } } } } } }));
+		assert.equal(status, 200);
+	}
+	await until("the guard to see them", async () =>
+		(await grayd.ctl(["-j", "explain", "chat"])).json.coverage?.candidate.requests > 5, 20);
+	const { symptoms } = (await grayd.ctl(["-j", "explain", "chat"])).json;
+	assert.equal(symptoms.find(({ name }) => name === "bad_tool")?.candidate.bad, 0, JSON.stringify(symptoms));
+});
