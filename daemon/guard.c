@@ -82,7 +82,8 @@ note_begin(struct watched *w, const struct evidence *e, uint32_t share_bp)
 	const struct evidence_share *share = evidence_find(e, share_bp);
 	uint64_t n = share != NULL ? share->arms[ARM_CANDIDATE].requests : 0;
 
-	/* While a worker's figures are left out the sum is too small, and what is old would be fresh. */
+	/* While a worker's figures are left out the sum is too small, and what is old would be
+	 * fresh. */
 	if (e->insane == 0 && (w->before == UINT64_MAX || n < w->before))
 		w->before = n;
 }

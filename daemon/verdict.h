@@ -36,9 +36,9 @@ void verdict_rules_derive(struct verdict_rules *rules);
  * after a million good answers is then seen as soon as a new one. The n-th span counts with a
  * weight of 1 / (10 n (n + 1)), the whole with 9 / 10: the sum is an e-process like its parts.
  * Where stable is over the same budget in the same part, at `beta`, and the candidate at most twice
- * as bad, that part says nothing of the candidate: an outage of both, or a budget that is too small.
- * It holds then, and only the comparison rolls back; until VERDICT_OUTAGE_MAX of the candidate's
- * requests were bad, for it may be the candidate that drags stable down. */
+ * as bad, that part says nothing of the candidate: an outage of both, or a budget that is too
+ * small. It holds then, and only the comparison rolls back; until VERDICT_OUTAGE_MAX of the
+ * candidate's requests were bad, for it may be the candidate that drags stable down. */
 struct verdict_span {
 	uint64_t number; /* 1: the first */
 	/* What each arm had when it began, over all shares. */

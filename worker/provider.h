@@ -33,10 +33,10 @@ struct facts {
 	bool ended;		/* the end marker has come */
 	/* Of an API without one: it is whole if it closes now; more may follow. */
 	bool may_end;
-	bool end_is_bare;   /* its last event had no content, so nothing is expected any more */
-	bool end_is_unsure; /* content came behind a finish: that alone proves nothing here */
-	bool failed;  /* the provider reported an error inside an answer */
-	char error_code[64];	 /* of that error, or of an error body; empty: none */
+	bool end_is_bare;    /* its last event had no content, so nothing is expected any more */
+	bool end_is_unsure;  /* content came behind a finish: that alone proves nothing here */
+	bool failed;	     /* the provider reported an error inside an answer */
+	char error_code[64]; /* of that error, or of an error body; empty: none */
 	char error_message[240]; /* printable, bounded */
 	bool no_quota;		 /* the error means that no quota is left */
 	bool bad_key;		 /* the error means that the key is no good, whatever its status */
