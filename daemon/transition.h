@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The one door for change: legal? -> publish -> wake the workers -> wait until each of them has
- * acknowledged. Only transition.c publishes policies; whoever wants a change (operator, guard,
+ * The one door for change: legal? -> publish, which wakes the workers -> wait until each of them
+ * has acknowledged. Only transition.c publishes policies; whoever wants a change (operator, guard,
  * plan) calls transition_apply(). Master process, main loop.
  */
 #pragma once
